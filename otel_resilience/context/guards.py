@@ -1,0 +1,20 @@
+"""The names of the guards around the code that runs, so that only the outermost of a name counts a call."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+
+_names: ContextVar[tuple[str, ...]] = ContextVar("otel_resilience.guards", default=())
+
+
+def is_active(name: str) -> bool:
+    """Whether a guard of that name is already around this code."""
+    return name in _names.get()
+
+
+def enter(name: str) -> Token[tuple[str, ...]]:
+    return _names.set((*_names.get(), name))
+
+
+def leave(token: Token[tuple[str, ...]]) -> None:
+    _names.reset(token)

@@ -1,0 +1,110 @@
+"""What the result of a call means: read once, by the rules of the client that made the call.
+
+A client's answer may be a failure although it is returned (an HTTP 503), or a success of the dependency although it is
+raised (gRPC ``NOT_FOUND``). Policies ask a ``Dialect`` and stay the same for all clients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from otel_resilience import classify
+from otel_resilience.errors import codes
+from otel_resilience.errors.adopt import error_chain, is_retryable_timeout, is_timed_out
+from otel_resilience.errors.chain import ErrorChain
+from otel_resilience.errors.hop import HopKind
+from otel_resilience.exceptions import DeadlineExceededError, ResilienceError, ServiceTimeoutError
+from otel_resilience.outcome import Failure, Result, Success, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One result, read.
+
+    ``failed``: the caller got a failure. ``verdict``: what the dependency's health is to be judged by, ``None`` where the
+    breaker's own ``failures`` and ``failure_results`` decide. ``chain``: what the peer sent, or what the error carries.
+    ``retry_after`` in seconds. ``error_type`` may be set on a success (an HTTP 404).
+    """
+
+    failed: bool
+    verdict: Verdict | None = None
+    code: str | None = None
+    error_type: str | None = None
+    kind: HopKind = HopKind.LOCAL
+    retryable: bool = False
+    retry_after: float | None = None
+    chain: ErrorChain | None = None
+
+
+SUCCEEDED = Reading(failed=False)
+
+
+class Dialect(Protocol):
+    """How the results of one client library are read."""
+
+    def read(self, result: Result[Any]) -> Reading:
+        """What ``result`` means. Must not raise."""
+        ...
+
+    def is_timeout(self, error: BaseException) -> bool:
+        """Whether the library raised ``error`` because time ran out."""
+        ...
+
+    def own(self, error: ResilienceError) -> BaseException:
+        """``error`` as one that the library's users expect: also an instance of the library's class for it."""
+        ...
+
+
+class PlainDialect:
+    """How the results of an ordinary function are read: what is returned is well, what is raised is not."""
+
+    def read(self, result: Result[Any]) -> Reading:
+        return SUCCEEDED if isinstance(result, Success) else read_error(result)
+
+    def is_timeout(self, error: BaseException) -> bool:
+        return isinstance(error, DeadlineExceededError)
+
+    def own(self, error: ResilienceError) -> BaseException:
+        return error
+
+
+PLAIN = PlainDialect()
+
+
+def read_error(
+    failure: Failure, *, verdict: Verdict | None = None, error_type: str | None = None, remote: bool = False
+) -> Reading:
+    """Read a raised error by the code table; ``remote`` where it came from a peer."""
+    error = failure.error
+    if is_timed_out(error) and not isinstance(error, ResilienceError):
+        code, retryable = ServiceTimeoutError.error_code, is_retryable_timeout(error)
+    else:
+        code = codes.code_of(error)
+        retryable = codes.is_retryable(error, code)
+    hint = getattr(error, "retry_after", None)
+    return Reading(
+        failed=True,
+        verdict=verdict,
+        code=code,
+        error_type=error_type or _error_type(error, code),
+        kind=_kind(error, code, remote),
+        retryable=retryable,
+        retry_after=float(hint) if isinstance(hint, int | float) and not isinstance(hint, bool) else None,
+        chain=error_chain(error),
+    )
+
+
+def _error_type(error: BaseException, code: str) -> str:
+    return code if isinstance(error, ResilienceError) else classify.qualified_name(error)
+
+
+def _kind(error: BaseException, code: str, remote: bool) -> HopKind:
+    if classify.is_rejection(error):
+        return HopKind.REJECTED
+    if isinstance(error, ServiceTimeoutError) or is_timed_out(error) or code in _TIMEOUT_CODES:
+        return HopKind.TIMEOUT
+    return HopKind.REMOTE if remote else HopKind.LOCAL
+
+
+_TIMEOUT_CODES = frozenset({"SERVICE_TIMEOUT", "DEADLINE_EXCEEDED", "CONNECT_TIMEOUT", "READ_TIMEOUT"})

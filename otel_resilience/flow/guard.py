@@ -1,0 +1,148 @@
+"""What every policy and every pipeline can do: guard a function, call one, await one."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec, TypeVar, overload
+
+from otel_resilience.errors.reading import PLAIN, Dialect
+from otel_resilience.flow import sync_driver
+from otel_resilience.flow.call import Call
+from otel_resilience.flow.effects import Flow, Proceed
+from otel_resilience.flow.execution import Execution
+from otel_resilience.flow.parked import ParkedExecution
+from otel_resilience.outcome import Failure, Mode, unwrap
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Guard(ABC):
+    """Guards calls. One object may be used by many threads and tasks at once: what one call needs lives in the call."""
+
+    _name: str | None = None
+    _mode: Mode = Mode.ENFORCE
+    _traced: bool = False
+
+    @property
+    def name(self) -> str | None:
+        """The name that telemetry reports; ``None`` until one is given or taken over."""
+        return self._name
+
+    def bind(self, name: str) -> None:
+        """Take ``name`` where none was given. The first one counts."""
+        if self._name is None:
+            self._name = name
+
+    @abstractmethod
+    def flow(self, call: Call, proceed: Proceed) -> Flow:
+        """What this guard does around ``proceed``."""
+
+    def call(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``fn`` guarded, in this thread.
+
+        Raises what ``fn`` raises, as the same object, or a ``ResilienceError``; ``TypeError`` for a coroutine function.
+        """
+        if inspect.iscoroutinefunction(fn):
+            raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is a coroutine function: use acall()")
+        self.bind(qualified_name(fn))
+        return self.execute(functools.partial(fn, *args, **kwargs))
+
+    @overload
+    async def acall(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    async def acall(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    async def acall(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Await ``fn`` guarded, in this task; a plain function runs on the loop. Raises as ``call`` does."""
+        self.bind(qualified_name(fn))
+        return await self.aexecute(functools.partial(fn, *args, **kwargs))
+
+    def __call__(self, fn: Callable[P, T]) -> Callable[P, T]:
+        """Decorate a function, method or coroutine function: the same signature, guarded."""
+        self.bind(qualified_name(fn))
+        guarded: Callable[..., Any]
+        if inspect.iscoroutinefunction(fn):
+
+            @functools.wraps(fn)
+            async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+                return await self.aexecute(functools.partial(fn, *args, **kwargs))
+
+        else:
+
+            @functools.wraps(fn)
+            def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+                return self.execute(functools.partial(fn, *args, **kwargs))
+
+        return guarded
+
+    def execute(
+        self,
+        invoke: Callable[[], T],
+        *,
+        dialect: Dialect = PLAIN,
+        peer: str | None = None,
+        not_replayable: str | None = None,
+    ) -> T:
+        """Make one logical call in this thread: ``call`` for those who know more of it, as clients do.
+
+        ``invoke`` makes one attempt. ``dialect`` reads its results, ``peer`` names the service called,
+        ``not_replayable`` says why it must not be sent twice.
+        """
+        if self._mode is Mode.OFF:
+            return invoke()
+        execution = self._begin(dialect, peer, not_replayable)
+        try:
+            result = sync_driver.drive(execution.flow, invoke, execution.call.clock)
+        except BaseException as error:  # an interrupted wait of our own; all flows have let go of what they held
+            result = Failure(error)
+        return unwrap(execution.finish(result))
+
+    async def aexecute(
+        self,
+        invoke: Callable[[], Awaitable[T] | T],
+        *,
+        dialect: Dialect = PLAIN,
+        peer: str | None = None,
+        not_replayable: str | None = None,
+    ) -> T:
+        """``execute`` in this task; ``invoke`` may return an awaitable."""
+        from otel_resilience.flow import async_driver  # asyncio costs 30 ms, and threads do not need it
+
+        if self._mode is Mode.OFF:
+            value: Any = invoke()
+            return await value if inspect.isawaitable(value) else value  # type: ignore[no-any-return]  # T by its type
+        execution = self._begin(dialect, peer, not_replayable)
+        try:
+            result = await async_driver.drive(execution.flow, invoke, execution.call.clock)
+        except BaseException as error:  # an interrupted wait of our own; all flows have let go of what they held
+            result = Failure(error)
+        return unwrap(execution.finish(result))
+
+    def park(self, *, dialect: Dialect = PLAIN, peer: str | None = None) -> ParkedExecution:
+        """Begin a call that ends somewhere else (a stream, a future); it is never retried."""
+        return ParkedExecution(functools.partial(self._begin, dialect, peer, "not_idempotent"))
+
+    @property
+    def enabled(self) -> bool:
+        """Whether this guard does anything at all (mode ``off`` does not)."""
+        return self._mode is not Mode.OFF
+
+    def _begin(self, dialect: Dialect, peer: str | None, not_replayable: str | None) -> Execution:
+        call = Call(
+            self._name or "unnamed",
+            mode=self._mode,
+            dialect=dialect,
+            peer=peer,
+            not_replayable=not_replayable,
+        )
+        return Execution(call, self.flow, traced=self._traced, is_client=dialect is not PLAIN)
+
+
+def qualified_name(fn: Callable[..., Any]) -> str:
+    """The qualified name of a function, of what a partial wraps, of a callable's class."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return getattr(fn, "__qualname__", None) or type(fn).__qualname__

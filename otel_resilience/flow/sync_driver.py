@@ -1,0 +1,58 @@
+"""Answers a flow's effects for threads: one of the two places that wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from otel_resilience.clock import Clock
+from otel_resilience.context import deadline
+from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Sleep
+from otel_resilience.outcome import Failure, Result, Success
+
+
+def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[Any]:
+    """Run ``flow`` to its result in this thread.
+
+    A thread cannot be interrupted: ``Within`` is a deadline that everything inside sees and may keep to.
+    """
+    answer: Any = None
+    interruption: BaseException | None = None
+    while True:
+        try:
+            effect: Effect = flow.send(answer) if interruption is None else flow.throw(interruption)
+        except StopIteration as stop:
+            result: Result[Any] = stop.value
+            return result
+        answer = interruption = None
+        if isinstance(effect, Invoke):
+            answer = _invoke(invoke)
+        elif isinstance(effect, Sleep):
+            interruption = _sleep(effect.seconds, clock)
+        else:
+            token = deadline.tighten(effect.seconds)
+            try:
+                inner = drive(effect.flow, invoke, clock)
+                answer = Bounded(inner, expired=deadline.remaining() == 0.0)
+            except BaseException as error:  # an interrupted wait inside: the flows around it let go as well
+                interruption = error
+            finally:
+                deadline.restore(token)
+
+
+def _invoke(invoke: Callable[[], Any]) -> Result[Any]:
+    try:
+        return Success(invoke())
+    except BaseException as error:  # every end is a value until the edge, Ctrl-C too: unwrap raises it again
+        return Failure(error)
+
+
+def _sleep(seconds: float, clock: Clock) -> BaseException | None:
+    # A zero delay does not sleep: time.sleep(0) costs 70 µs of timer slack.
+    if seconds <= 0:
+        return None
+    try:
+        clock.sleep(seconds)
+    except BaseException as error:  # thrown into the flow, so that it lets go of what it holds
+        return error
+    return None

@@ -1,0 +1,42 @@
+"""The live policies of this process, by kind and name, for those who show their state.
+
+Held weakly: being shown keeps nothing alive. Several of one kind and name are shown as one, which is said once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections import defaultdict
+
+_log = logging.getLogger("otel_resilience")
+
+
+class Inventory:
+    """Policies by kind and name. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards the sets; nothing else happens under it
+        self._live: dict[tuple[str, str], weakref.WeakSet[object]] = defaultdict(weakref.WeakSet)
+        self._warned: set[tuple[str, str]] = set()
+
+    def add(self, kind: str, name: str, policy: object) -> None:
+        """Show ``policy`` as the ``kind`` called ``name``."""
+        key = (kind, name)
+        with self._lock:
+            alone = len(self._live[key]) == 0
+            self._live[key].add(policy)
+            warn = not alone and key not in self._warned
+            if warn:
+                self._warned.add(key)
+        if warn:
+            _log.warning("several live policies are %s %r; telemetry shows them as one", kind, name)
+
+    def live(self, kind: str) -> dict[str, list[object]]:
+        """The live policies of a kind by name; names of policies that are gone keep an empty list."""
+        with self._lock:
+            return {name: list(known) for (this, name), known in self._live.items() if this == kind}
+
+
+POLICIES = Inventory()

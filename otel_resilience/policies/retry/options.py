@@ -1,0 +1,51 @@
+"""What a retry can be told, checked at birth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from otel_resilience.exceptions import ConfigurationError
+from otel_resilience.policies import checks
+from otel_resilience.policies.retry.backoff import Backoff
+from otel_resilience.policies.retry.conditions import Codes, On
+from otel_resilience.policies.retry_budget.policy import RetryBudget
+
+_POLICY = "Retry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryOptions:
+    """All durations are seconds. See ``Retry`` for what each one means."""
+
+    on: On
+    results: Callable[[Any], bool] | None = None
+    max_attempts: int = 3
+    backoff: Backoff = field(default_factory=Backoff)
+    max_elapsed: float | None = None
+    retry_after_max: float = 30.0
+    budget: RetryBudget | None = None
+
+    def __post_init__(self) -> None:
+        if not _names_failures(self.on):
+            raise ConfigurationError(f"{_POLICY} on must be exception types or a predicate, got {self.on!r}")
+        if self.results is not None and not callable(self.results):
+            raise ConfigurationError(f"{_POLICY} results must be a predicate on results, got {self.results!r}")
+        checks.at_least(_POLICY, "max_attempts", self.max_attempts, 1)
+        if not isinstance(self.backoff, Backoff):
+            raise ConfigurationError(f"{_POLICY} backoff must be a Backoff, got {self.backoff!r}")
+        if self.max_elapsed is not None:
+            checks.positive_seconds(_POLICY, "max_elapsed", self.max_elapsed)
+        checks.seconds_or_zero(_POLICY, "retry_after_max", self.retry_after_max)
+        if self.budget is not None and not isinstance(self.budget, RetryBudget):
+            raise ConfigurationError(f"{_POLICY} budget must be a RetryBudget, got {self.budget!r}")
+
+
+def _names_failures(value: object) -> bool:
+    # A class is callable too: asked for first, so that an exception type is never taken for a predicate.
+    if isinstance(value, type):
+        return issubclass(value, BaseException)
+    if isinstance(value, tuple):
+        return bool(value) and all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in value)
+    return isinstance(value, Codes) or callable(value)

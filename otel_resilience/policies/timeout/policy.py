@@ -1,0 +1,95 @@
+"""The timeout as a strategy: a deadline around what is inside, and the truth about how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_resilience import classify
+from otel_resilience.context import deadline
+from otel_resilience.events import ExecutionTimedOut
+from otel_resilience.exceptions import DeadlineExceededError, ServiceTimeoutError
+from otel_resilience.errors.adopt import mark_timed_out
+from otel_resilience.flow.call import Call
+from otel_resilience.flow.effects import Bounded, Flow, Proceed, Within
+from otel_resilience.flow.guard import Guard
+from otel_resilience.listener import LISTENERS
+from otel_resilience.outcome import Failure, Result, Success
+from otel_resilience.policies import checks
+
+
+class Timeout(Guard):
+    """Ends a call after ``seconds``.
+
+    In asyncio the task is cancelled. A thread cannot be interrupted: there it is a deadline that everything inside sees (``Deadline``,
+    guarded clients, retries), and a result that comes too late is still returned, as outcome ``timeout``. Either way an end by the
+    deadline raises ``ServiceTimeoutError`` from what it interrupted; a call whose inherited deadline has passed already is
+    refused with ``DeadlineExceededError``. An earlier inherited deadline stays in force. Raises ``ConfigurationError`` for a wrong option.
+    """
+
+    policy_type = "timeout"
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = checks.positive_seconds("Timeout", "seconds", seconds)
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds
+
+    def flow(self, call: Call, proceed: Proceed) -> Flow:
+        if not call.enforced:
+            return (yield from self._shadow(call, proceed))
+        left = deadline.remaining()
+        if left == 0.0:
+            error = DeadlineExceededError(f"{call.name} was not called: its deadline had passed")
+            return call.reject(error, policy_type=self.policy_type, reason="deadline_exceeded")
+        # Before any attempt was made the whole call is bounded, within a retry each attempt is. Only the end of an
+        # attempt with time left for another one may be retried.
+        of_attempt = call.retrying and (left is None or self._seconds < left)
+        seconds = self._seconds if left is None else min(self._seconds, left)
+        outer = call.expires_at
+        expires_at = call.clock.monotonic() + seconds
+        call.expires_at = expires_at if outer is None else min(outer, expires_at)
+        try:
+            bounded: Bounded = yield Within(seconds, proceed())
+        finally:
+            call.expires_at = outer
+        if not bounded.expired:
+            return bounded.result
+        return self._ended(call, bounded, retryable=of_attempt)
+
+    def _ended(self, call: Call, bounded: Bounded, *, retryable: bool) -> Result[Any]:
+        result = bounded.result
+        if isinstance(result, Success):
+            call.late = True
+        elif self._met_the_deadline(call, bounded, result.error):
+            error = ServiceTimeoutError(f"{call.name} took longer than {self._seconds:g} s", retryable=retryable)
+            error.__cause__ = result.error
+            result = Failure(error)
+        elif isinstance(result.error, Exception) and not classify.is_rejection(result.error):
+            # Its own failure, never replaced; but it came too late, and that is what it is reported as.
+            mark_timed_out(result.error, retryable=retryable)
+            call.forget_reading()
+        else:
+            return result
+        self._announce(call, enforced=True)
+        return result
+
+    def _met_the_deadline(self, call: Call, bounded: Bounded, error: BaseException) -> bool:
+        return (
+            bounded.interrupted
+            or isinstance(error, DeadlineExceededError | ServiceTimeoutError)
+            or call.dialect.is_timeout(error)
+        )
+
+    def _shadow(self, call: Call, proceed: Proceed) -> Flow:
+        began = call.clock.monotonic()
+        result = yield from proceed()
+        if call.clock.monotonic() - began >= self._seconds:
+            self._announce(call, enforced=False)
+        return result
+
+    def _announce(self, call: Call, *, enforced: bool) -> None:
+        LISTENERS.announce(ExecutionTimedOut(name=call.name, seconds=self._seconds, enforced=enforced))
+
+    def __repr__(self) -> str:
+        return f"Timeout({self._seconds:g})"
