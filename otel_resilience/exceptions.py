@@ -30,6 +30,11 @@ def use_identity(identify: Callable[[], Identity]) -> None:
     _identify = identify
 
 
+def current_identity() -> Identity:
+    """The span that is current here."""
+    return _identify()
+
+
 class ResilienceError(Exception):
     """Base of everything that this library raises on its own account.
 
@@ -131,7 +136,9 @@ class DomainError(Exception):
         self, code: str, message: str = "", *, retryable: bool = False, retry_after: float | None = None
     ) -> None:
         if not is_code(code):
-            raise ConfigurationError(f"DomainError code must be UPPER_SNAKE, at most 63 characters, got {code!r}")
+            raise ConfigurationError(
+                f"DomainError code must be UPPER_SNAKE, at most 63 characters, got {code!r}"
+            )
         super().__init__(message)
         self.error_code = code
         self.retryable = retryable

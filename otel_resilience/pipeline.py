@@ -34,13 +34,16 @@ class Pipeline(Guard):
             self._mode = Mode(mode)
         except ValueError:
             choices = ", ".join(Mode)
-            raise ConfigurationError(f"Pipeline {name!r} mode must be one of {choices}, got {mode!r}") from None
+            raise ConfigurationError(
+                f"Pipeline {name!r} mode must be one of {choices}, got {mode!r}"
+            ) from None
         self._name = name
         self._traced = trace
         self._policies = policies
         for policy in policies:
             policy.bind(name)
-        self._fold: _Compose = reduce(_around, reversed(policies), _innermost)
+        innermost: _Compose = _innermost
+        self._fold = reduce(_around, reversed(policies), innermost)
 
     @property
     def policies(self) -> tuple[Guard, ...]:

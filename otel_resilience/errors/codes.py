@@ -21,7 +21,9 @@ RETRY_DEFAULT = frozenset(
 RETRYABLE = RETRY_DEFAULT | {"DB_UNAVAILABLE"}
 
 #: gRPC statuses that say something of the dependency's health; the others are answers.
-GRPC_FAILURES = frozenset("UNAVAILABLE DEADLINE_EXCEEDED INTERNAL UNKNOWN RESOURCE_EXHAUSTED DATA_LOSS".split())
+GRPC_FAILURES = frozenset(
+    "UNAVAILABLE DEADLINE_EXCEEDED INTERNAL UNKNOWN RESOURCE_EXHAUSTED DATA_LOSS".split()
+)
 
 _SQLITE_BY_ERROR = {
     "SQLITE_BUSY": "DB_CONFLICT",
@@ -58,7 +60,12 @@ def _causes(error: BaseException) -> list[BaseException]:
         if not isinstance(candidate, BaseException) or any(candidate is known for known in found):
             continue
         found.append(candidate)
-        waiting += [*candidate.args, getattr(candidate, "reason", None), candidate.__cause__, candidate.__context__]
+        waiting += [
+            *candidate.args,
+            getattr(candidate, "reason", None),
+            candidate.__cause__,
+            candidate.__context__,
+        ]
     return found[:0:-1]
 
 
@@ -112,7 +119,9 @@ def register_code(kind: type[BaseException], code: str) -> None:
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
         raise ConfigurationError(f"register_code type must be an exception type, got {kind!r}")
     if not is_code(code):
-        raise ConfigurationError(f"register_code code must be UPPER_SNAKE, at most 63 characters, got {code!r}")
+        raise ConfigurationError(
+            f"register_code code must be UPPER_SNAKE, at most 63 characters, got {code!r}"
+        )
     global _registered
     with _registering:
         _registered = {**_registered, kind: code}

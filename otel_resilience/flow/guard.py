@@ -47,7 +47,9 @@ class Guard(ABC):
         Raises what ``fn`` raises, as the same object, or a ``ResilienceError``; ``TypeError`` for a coroutine function.
         """
         if inspect.iscoroutinefunction(fn):
-            raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is a coroutine function: use acall()")
+            raise TypeError(
+                f"call() is for plain functions, {qualified_name(fn)} is a coroutine function: use acall()"
+            )
         self.bind(qualified_name(fn))
         return self.execute(functools.partial(fn, *args, **kwargs))
 
@@ -96,9 +98,12 @@ class Guard(ABC):
         execution = self._begin(dialect, peer, not_replayable)
         try:
             result = sync_driver.drive(execution.flow, invoke, execution.call.clock)
-        except BaseException as error:  # an interrupted wait of our own; all flows have let go of what they held
+        except (
+            BaseException
+        ) as error:  # an interrupted wait of our own; all flows have let go of what they held
             result = Failure(error)
-        return unwrap(execution.finish(result))
+        value: T = unwrap(execution.finish(result))
+        return value
 
     async def aexecute(
         self,
@@ -112,14 +117,18 @@ class Guard(ABC):
         from otel_resilience.flow import async_driver  # asyncio costs 30 ms, and threads do not need it
 
         if self._mode is Mode.OFF:
-            value: Any = invoke()
-            return await value if inspect.isawaitable(value) else value  # type: ignore[no-any-return]  # T by its type
+            plain: Any = invoke()
+            value: T = await plain if inspect.isawaitable(plain) else plain
+            return value
         execution = self._begin(dialect, peer, not_replayable)
         try:
             result = await async_driver.drive(execution.flow, invoke, execution.call.clock)
-        except BaseException as error:  # an interrupted wait of our own; all flows have let go of what they held
+        except (
+            BaseException
+        ) as error:  # an interrupted wait of our own; all flows have let go of what they held
             result = Failure(error)
-        return unwrap(execution.finish(result))
+        value = unwrap(execution.finish(result))
+        return value
 
     def park(self, *, dialect: Dialect = PLAIN, peer: str | None = None) -> ParkedExecution:
         """Begin a call that ends somewhere else (a stream, a future); it is never retried."""

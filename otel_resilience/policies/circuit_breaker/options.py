@@ -71,5 +71,7 @@ def _names_failures(value: object) -> bool:
     if isinstance(value, type):
         return issubclass(value, BaseException)
     if isinstance(value, tuple):
-        return bool(value) and all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in value)
+        return bool(value) and all(
+            isinstance(kind, type) and issubclass(kind, BaseException) for kind in value
+        )
     return callable(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from otel_resilience.inventory import POLICIES
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure, Outcome, Verdict
 from otel_resilience.policies import checks
-from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
+from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions, Failures
 from otel_resilience.policies.circuit_breaker.state import (
     BreakerState,
     Change,
@@ -59,9 +60,36 @@ class CircuitBreaker(Guard):
 
     policy_type = "circuit_breaker"
 
-    def __init__(self, name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        failure_threshold: int = 5,
+        hang_seconds: float = 10.0,
+        recovery_timeout: float = 30.0,
+        recovery_growth: float = 1.0,
+        recovery_max: float | None = None,
+        half_open_max_concurrency: int = 1,
+        half_open_successes: int = 1,
+        half_open_max_seconds: float | None = None,
+        probe_lease_seconds: float | None = None,
+        failures: Failures = Exception,
+        failure_results: Callable[[Any], bool] | None = None,
+    ) -> None:
         self._name = None
-        self._options = CircuitBreakerOptions(**options)
+        self._options = CircuitBreakerOptions(
+            failure_threshold=failure_threshold,
+            hang_seconds=hang_seconds,
+            recovery_timeout=recovery_timeout,
+            recovery_growth=recovery_growth,
+            recovery_max=recovery_max,
+            half_open_max_concurrency=half_open_max_concurrency,
+            half_open_successes=half_open_successes,
+            half_open_max_seconds=half_open_max_seconds,
+            probe_lease_seconds=probe_lease_seconds,
+            failures=failures,
+            failure_results=failure_results,
+        )
         # Guards the machine and the cause. Never held across a call, a listener or another lock.
         self._lock = threading.Lock()
         self._machine = CircuitBreakerMachine(self._options)
@@ -90,7 +118,11 @@ class CircuitBreaker(Guard):
         with self._lock:
             machine = self._machine
             return Snapshot(
-                machine.state, machine.failures, machine.successes, machine.generation, machine.retry_after(now)
+                machine.state,
+                machine.failures,
+                machine.successes,
+                machine.generation,
+                machine.retry_after(now),
             )
 
     def force_open(self) -> None:
@@ -126,7 +158,9 @@ class CircuitBreaker(Guard):
             verdict = self._verdict(call, ending)
         except Exception:
             # A user's predicate. The permit must come back all the same, and a call that cannot be judged did not go well.
-            _log.exception("a predicate of circuit breaker %r raised; the call counts as a failure", self._name)
+            _log.exception(
+                "a predicate of circuit breaker %r raised; the call counts as a failure", self._name
+            )
             verdict = Verdict.FAILURE
         reading = call.reading(ending.result)
         cause = FailedCall.of(reading).cause() if verdict is Verdict.FAILURE else None

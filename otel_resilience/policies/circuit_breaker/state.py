@@ -227,7 +227,9 @@ class CircuitBreakerMachine:
             seconds = options.recovery_timeout * options.recovery_growth**exponent
         except OverflowError:
             seconds = longest if longest is not None else options.recovery_timeout
-        hint = 0.0 if retry_after is None else min(retry_after, RETRY_AFTER_MAX if longest is None else longest)
+        hint = (
+            0.0 if retry_after is None else min(retry_after, RETRY_AFTER_MAX if longest is None else longest)
+        )
         seconds = max(seconds, hint) * (1.0 + OPEN_TIME_SPREAD * draw)
         self._open_until = now + (seconds if longest is None else min(seconds, longest))
         self._openings += 1

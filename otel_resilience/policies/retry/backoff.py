@@ -30,7 +30,9 @@ class Backoff:
         if self.max < self.initial:
             raise ConfigurationError(f"Backoff max must be >= initial ({self.initial:g}), got {self.max!r}")
         if self.jitter not in JITTERS:
-            raise ConfigurationError(f"Backoff jitter must be one of {', '.join(JITTERS)}, got {self.jitter!r}")
+            raise ConfigurationError(
+                f"Backoff jitter must be one of {', '.join(JITTERS)}, got {self.jitter!r}"
+            )
 
     def delay(self, retry: int, draw: float, previous: float | None = None) -> float:
         """Seconds to wait before retry number ``retry`` (1 is the first).

@@ -25,7 +25,9 @@ class Codes:
 On = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool] | Codes
 
 
-def asks_for_retry(on: On, results: Callable[[Any], bool] | None, result: Result[Any], reading: Reading) -> bool:
+def asks_for_retry(
+    on: On, results: Callable[[Any], bool] | None, result: Result[Any], reading: Reading
+) -> bool:
     """Whether ``result`` is of the kind that the policy retries, before any reason against it is looked at."""
     if isinstance(on, Codes):
         return reading.failed and _matches(on, reading)

@@ -31,7 +31,9 @@ class RetryOptions:
         if not _names_failures(self.on):
             raise ConfigurationError(f"{_POLICY} on must be exception types or a predicate, got {self.on!r}")
         if self.results is not None and not callable(self.results):
-            raise ConfigurationError(f"{_POLICY} results must be a predicate on results, got {self.results!r}")
+            raise ConfigurationError(
+                f"{_POLICY} results must be a predicate on results, got {self.results!r}"
+            )
         checks.at_least(_POLICY, "max_attempts", self.max_attempts, 1)
         if not isinstance(self.backoff, Backoff):
             raise ConfigurationError(f"{_POLICY} backoff must be a Backoff, got {self.backoff!r}")
@@ -47,5 +49,7 @@ def _names_failures(value: object) -> bool:
     if isinstance(value, type):
         return issubclass(value, BaseException)
     if isinstance(value, tuple):
-        return bool(value) and all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in value)
+        return bool(value) and all(
+            isinstance(kind, type) and issubclass(kind, BaseException) for kind in value
+        )
     return isinstance(value, Codes) or callable(value)

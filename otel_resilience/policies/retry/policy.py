@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from otel_resilience import chance, classify
@@ -16,7 +17,8 @@ from otel_resilience.flow.guard import Guard
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure, Outcome, Result, Success
 from otel_resilience.policies import checks
-from otel_resilience.policies.retry.conditions import Codes, asks_for_retry, is_final
+from otel_resilience.policies.retry.backoff import Backoff
+from otel_resilience.policies.retry.conditions import Codes, On, asks_for_retry, is_final
 from otel_resilience.policies.retry.options import RetryOptions
 from otel_resilience.policies.retry_budget.policy import RetryBudget, budget_of
 
@@ -39,9 +41,28 @@ class Retry(Guard):
 
     policy_type = "retry"
 
-    def __init__(self, name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        on: On,
+        results: Callable[[Any], bool] | None = None,
+        max_attempts: int = 3,
+        backoff: Backoff | None = None,
+        max_elapsed: float | None = None,
+        retry_after_max: float = 30.0,
+        budget: RetryBudget | None = None,
+    ) -> None:
         self._name = checks.name_or_none("Retry", name)
-        self._options = RetryOptions(**options)
+        self._options = RetryOptions(
+            on=on,
+            results=results,
+            max_attempts=max_attempts,
+            backoff=Backoff() if backoff is None else backoff,
+            max_elapsed=max_elapsed,
+            retry_after_max=retry_after_max,
+            budget=budget,
+        )
         self._budget: RetryBudget | None = self._options.budget
         if self._name is not None:
             self._settle_budget(self._name)
@@ -66,12 +87,12 @@ class Retry(Guard):
         budget = self._budget or self._settle_budget(call.name)
         budget.record_first_attempt(call.clock.monotonic())
         outer, call.retrying = call.retrying, True
-        first = call.attempts
+        made = 0
         delay: float | None = None
         try:
             while True:
                 result = yield from proceed()
-                made = call.attempts - first
+                made += 1
                 reading = call.reading(result)
                 if not self._wants_another(call, result, reading):
                     return self._finish(call, result, made)
@@ -138,7 +159,7 @@ class Retry(Guard):
 
     def _finish(self, call: Call, result: Result[Any], made: int) -> Result[Any]:
         """An end that asks for no retry: a success, or a failure of another kind."""
-        outcome = call.outcome_of(result, begun=made > 0, elapsed=call.elapsed())
+        outcome = call.outcome_of(result, begun=call.attempts > 0, elapsed=call.elapsed())
         if outcome is not Outcome.CANCELLED:
             self._count(call, failed=outcome is not Outcome.SUCCESS, retried=made > 1)
         return result
@@ -196,5 +217,3 @@ class Retry(Guard):
     def __repr__(self) -> str:
         options = self._options
         return f"Retry({self._name!r}, max_attempts={options.max_attempts}, on={options.on!r}, {options.backoff!r})"
-
-

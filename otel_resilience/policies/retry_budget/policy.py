@@ -75,9 +75,7 @@ class RetryBudget:
         return self._floor * self._window + self._ratio * self._first_attempts.total(now)
 
     def __repr__(self) -> str:
-        return (
-            f"RetryBudget(ratio={self._ratio:g}, min_per_second={self._floor:g}, window_seconds={self._window:g})"
-        )
+        return f"RetryBudget(ratio={self._ratio:g}, min_per_second={self._floor:g}, window_seconds={self._window:g})"
 
 
 _by_name: weakref.WeakValueDictionary[str, RetryBudget] = weakref.WeakValueDictionary()

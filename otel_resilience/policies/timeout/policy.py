@@ -62,7 +62,9 @@ class Timeout(Guard):
         if isinstance(result, Success):
             call.late = True
         elif self._met_the_deadline(call, bounded, result.error):
-            error = ServiceTimeoutError(f"{call.name} took longer than {self._seconds:g} s", retryable=retryable)
+            error = ServiceTimeoutError(
+                f"{call.name} took longer than {self._seconds:g} s", retryable=retryable
+            )
             error.__cause__ = result.error
             result = Failure(error)
         elif isinstance(result.error, Exception) and not classify.is_rejection(result.error):

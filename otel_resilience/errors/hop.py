@@ -1,0 +1,40 @@
+"""One service's part in a failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from otel_resilience.exceptions import is_code
+
+
+class HopKind(StrEnum):
+    """Where a failure was met: here, in a peer, at one of our own policies, or at the end of the time."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+    REJECTED = "rejected"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """A service that a failure came through. ``timestamp`` is ``None`` after a wire; ``exhausted``: its retries are used up."""
+
+    service: str
+    code: str
+    operation: str | None = None
+    version: str | None = None
+    kind: HopKind = HopKind.LOCAL
+    retryable: bool = False
+    trace_id: str | None = None
+    span_id: str | None = None
+    timestamp: datetime | None = None
+    exhausted: bool = False
+    unknown: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not is_code(self.code):
+            raise ValueError(f"Hop code must be UPPER_SNAKE, at most 63 characters, got {self.code!r}")
