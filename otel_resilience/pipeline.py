@@ -54,6 +54,10 @@ class Pipeline(Guard):
     def mode(self) -> Mode:
         return self._mode
 
+    @property
+    def guards_blocks(self) -> bool:  # type: ignore[override]  # a pipeline can what all its policies can
+        return all(policy.guards_blocks for policy in self._policies)
+
     def describe(self) -> str:
         """The pipeline as text, one policy a line, outermost first: for people and for assertions."""
         head = f"{self._name} ({self._mode})"

@@ -53,9 +53,7 @@ async def _invoke(invoke: Callable[[], Any]) -> Result[Any]:
     try:
         value = invoke()
         return Success(await value if inspect.isawaitable(value) else value)
-    except (
-        BaseException
-    ) as error:  # every end is a value until the edge, cancellation too: unwrap raises it again
+    except BaseException as error:  # every end is a value until the edge, cancellation too: unwrap raises it again
         return Failure(error)
 
 
@@ -70,32 +68,59 @@ async def _sleep(seconds: float, timers: AsyncTimers) -> BaseException | None:
 
 
 async def _within(effect: Within, invoke: Callable[[], Any], clock: Clock, timers: AsyncTimers) -> Bounded:
-    """The rules of ``asyncio.timeout``: the timer cancels the task, and its own cancellation is taken back.
+    bound = _CancellingBound(effect.seconds, timers)
+    try:
+        result: Result[Any] = await drive(effect.flow, invoke, clock)
+    except asyncio.CancelledError as error:  # came through the flow itself, from a wait of a policy's own
+        result = Failure(error)
+    except BaseException:
+        bound.lift()
+        raise
+    return bound.close(result)
+
+
+class _CancellingBound:
+    """A deadline that cancels the task, by the rules of ``asyncio.timeout``: its own cancellation is taken back.
 
     Somebody else's cancellation that arrives as well stays in force: ``uncancel`` leaves a count above that of entry.
     """
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("a timeout needs a task: await acall() inside one")
-    fired = False
 
-    def interrupt() -> None:
-        nonlocal fired
-        fired = True
-        task.cancel()
+    def __init__(self, seconds: float, timers: AsyncTimers) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a timeout needs a task: await it inside one")
+        self._task = task
+        self._fired = False
+        self._cancelling = task.cancelling()
+        self._token = deadline.tighten(seconds)
+        self._timer = timers.call_later(seconds, self._interrupt)
 
-    cancelling = task.cancelling()
-    token = deadline.tighten(effect.seconds)
-    timer = timers.call_later(effect.seconds, interrupt)
-    try:
-        result = await drive(effect.flow, invoke, clock)
-    except asyncio.CancelledError as error:
-        # Came through the flow itself, from a wait of a policy's own.
-        result = Failure(error)
-    finally:
-        timer.cancel()
-        expired = fired or deadline.remaining() == 0.0
-        deadline.restore(token)
-    ours = fired and task.uncancel() <= cancelling
-    interrupted = ours and isinstance(result, Failure) and isinstance(result.error, asyncio.CancelledError)
-    return Bounded(result, expired=expired, interrupted=interrupted)
+    def _interrupt(self) -> None:
+        self._fired = True
+        self._task.cancel()
+
+    def lift(self) -> bool:
+        """End the deadline; whether its cancellation was the only one."""
+        self._timer.cancel()
+        deadline.restore(self._token)
+        return self._fired and self._task.uncancel() <= self._cancelling
+
+    def close(self, result: Result[Any]) -> Bounded:
+        expired = self._fired or deadline.remaining() == 0.0
+        ours = self.lift()
+        interrupted = ours and isinstance(result, Failure) and isinstance(result.error, asyncio.CancelledError)
+        return Bounded(result, expired=expired, interrupted=interrupted)
+
+
+class Cancelling:
+    """Deadlines for an ``async with`` block: the task that runs it is cancelled."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._timers: AsyncTimers = clock if isinstance(clock, AsyncTimers) else _LOOP_TIMERS
+        self._bounds: list[_CancellingBound] = []
+
+    def enter(self, seconds: float) -> None:
+        self._bounds.append(_CancellingBound(seconds, self._timers))
+
+    def leave(self, result: Result[Any]) -> Bounded:
+        return self._bounds.pop().close(result)

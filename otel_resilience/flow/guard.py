@@ -6,10 +6,12 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec, TypeVar, overload
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from otel_resilience.errors.reading import PLAIN, Dialect
 from otel_resilience.flow import sync_driver
+from otel_resilience.flow.block import Block, Cooperative, innermost
 from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.execution import Execution
@@ -26,6 +28,8 @@ class Guard(ABC):
     _name: str | None = None
     _mode: Mode = Mode.ENFORCE
     _traced: bool = False
+    #: Whether one admission is all there is to it, so that a block can be guarded; a retry would have to run it again.
+    guards_blocks: bool = False
 
     @property
     def name(self) -> str | None:
@@ -47,9 +51,7 @@ class Guard(ABC):
         Raises what ``fn`` raises, as the same object, or a ``ResilienceError``; ``TypeError`` for a coroutine function.
         """
         if inspect.iscoroutinefunction(fn):
-            raise TypeError(
-                f"call() is for plain functions, {qualified_name(fn)} is a coroutine function: use acall()"
-            )
+            raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is a coroutine function: use acall()")
         self.bind(qualified_name(fn))
         return self.execute(functools.partial(fn, *args, **kwargs))
 
@@ -98,9 +100,7 @@ class Guard(ABC):
         execution = self._begin(dialect, peer, not_replayable)
         try:
             result = sync_driver.drive(execution.flow, invoke, execution.call.clock)
-        except (
-            BaseException
-        ) as error:  # an interrupted wait of our own; all flows have let go of what they held
+        except BaseException as error:  # an interrupted wait of our own; all flows have let go of what they held
             result = Failure(error)
         value: T = unwrap(execution.finish(result))
         return value
@@ -123,9 +123,7 @@ class Guard(ABC):
         execution = self._begin(dialect, peer, not_replayable)
         try:
             result = await async_driver.drive(execution.flow, invoke, execution.call.clock)
-        except (
-            BaseException
-        ) as error:  # an interrupted wait of our own; all flows have let go of what they held
+        except BaseException as error:  # an interrupted wait of our own; all flows have let go of what they held
             result = Failure(error)
         value = unwrap(execution.finish(result))
         return value
@@ -133,6 +131,37 @@ class Guard(ABC):
     def park(self, *, dialect: Dialect = PLAIN, peer: str | None = None) -> ParkedExecution:
         """Begin a call that ends somewhere else (a stream, a future); it is never retried."""
         return ParkedExecution(functools.partial(self._begin, dialect, peer, "not_idempotent"))
+
+    def __enter__(self) -> Self:
+        """Guard the block in this thread. Raises the rejection; ``TypeError`` where one admission is not enough."""
+        if self.enabled:
+            execution = self._begin_block()
+            Block(execution, Cooperative()).enter()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.enabled:
+            innermost().leave(error)
+
+    async def __aenter__(self) -> Self:
+        """Guard the block in this task, as ``__enter__`` does; a timeout cancels the task."""
+        from otel_resilience.flow.async_driver import Cancelling  # asyncio costs 30 ms, and threads do not need it
+
+        if self.enabled:
+            execution = self._begin_block()
+            Block(execution, Cancelling(execution.call.clock)).enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self.enabled:
+            innermost().leave(error)
+
+    def _begin_block(self) -> Execution:
+        if not self.guards_blocks:
+            raise TypeError(f"{type(self).__name__} cannot guard a block, only a function that it may call again")
+        return self._begin(PLAIN, None, "not_idempotent")
 
     @property
     def enabled(self) -> bool:

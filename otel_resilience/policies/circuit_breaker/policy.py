@@ -59,6 +59,7 @@ class CircuitBreaker(Guard):
     """
 
     policy_type = "circuit_breaker"
+    guards_blocks = True
 
     def __init__(
         self,

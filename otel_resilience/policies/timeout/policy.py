@@ -27,6 +27,7 @@ class Timeout(Guard):
     """
 
     policy_type = "timeout"
+    guards_blocks = True
 
     def __init__(self, seconds: float) -> None:
         self._seconds = checks.positive_seconds("Timeout", "seconds", seconds)

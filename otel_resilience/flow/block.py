@@ -1,0 +1,75 @@
+"""A guarded block: ``with policy:`` and ``async with policy:``.
+
+Blocks nest strictly within a context, so one stack in a context variable finds the block that a shared policy object
+leaves, however many threads and tasks have entered it.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import Any
+
+from otel_resilience.context import deadline
+from otel_resilience.flow.effects import Bounded
+from otel_resilience.flow.execution import Execution
+from otel_resilience.flow.stepwise import Bounds, Stepwise
+from otel_resilience.outcome import Failure, Result, Success
+
+_blocks: ContextVar[tuple[Block, ...]] = ContextVar("otel_resilience.blocks", default=())
+
+_FELL_THROUGH: Success[None] = Success(None)
+
+
+class Block:
+    """One block that is being run. Entered and left in the same context."""
+
+    def __init__(self, execution: Execution, bounds: Bounds) -> None:
+        self._execution = execution
+        self._flow = Stepwise(execution.flow, bounds)
+
+    def enter(self) -> None:
+        """Let the policies decide. Raises the rejection if the block may not run."""
+        refused = self._flow.advance(None)
+        if refused is not None:
+            _raise(self._execution.finish(refused))
+        _blocks.set((*_blocks.get(), self))
+
+    def leave(self, error: BaseException | None) -> None:
+        """Tell the policies how the block ended. Raises only where a timeout of ours replaces ``error``."""
+        _blocks.set(_blocks.get()[:-1])
+        result: Result[Any] = _FELL_THROUGH if error is None else Failure(error)
+        final = self._flow.advance(result)
+        final = self._execution.finish(result if final is None else final)
+        if isinstance(final, Failure) and final.error is not error:
+            _raise(final)
+
+
+def innermost() -> Block:
+    """The block that is to be left next."""
+    blocks = _blocks.get()
+    if not blocks:
+        raise RuntimeError("a guarded block was left in another context than it was entered in")
+    return blocks[-1]
+
+
+def _raise(result: Result[Any]) -> None:
+    if isinstance(result, Failure):
+        try:
+            raise result.error
+        finally:
+            del result
+
+
+class Cooperative:
+    """Deadlines for a block in a thread: seen by everything inside, enforced by nobody."""
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[float | None]] = []
+
+    def enter(self, seconds: float) -> None:
+        self._tokens.append(deadline.tighten(seconds))
+
+    def leave(self, result: Result[Any]) -> Bounded:
+        expired = deadline.remaining() == 0.0
+        deadline.restore(self._tokens.pop())
+        return Bounded(result, expired=expired)
