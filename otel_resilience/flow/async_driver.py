@@ -53,7 +53,9 @@ async def _invoke(invoke: Callable[[], Any]) -> Result[Any]:
     try:
         value = invoke()
         return Success(await value if inspect.isawaitable(value) else value)
-    except BaseException as error:  # every end is a value until the edge, cancellation too: unwrap raises it again
+    except (
+        BaseException
+    ) as error:  # every end is a value until the edge, cancellation too: unwrap raises it again
         return Failure(error)
 
 
@@ -108,7 +110,9 @@ class _CancellingBound:
     def close(self, result: Result[Any]) -> Bounded:
         expired = self._fired or deadline.remaining() == 0.0
         ours = self.lift()
-        interrupted = ours and isinstance(result, Failure) and isinstance(result.error, asyncio.CancelledError)
+        interrupted = (
+            ours and isinstance(result, Failure) and isinstance(result.error, asyncio.CancelledError)
+        )
         return Bounded(result, expired=expired, interrupted=interrupted)
 
 

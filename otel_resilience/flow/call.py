@@ -118,7 +118,9 @@ class Call:
             result.error, begun=begun, elapsed=elapsed, patience=self.patience, overdue=self.overdue()
         )
 
-    def reject(self, error: RejectedError, *, policy_type: str, reason: str, cause: Cause | None = None) -> Failure:
+    def reject(
+        self, error: RejectedError, *, policy_type: str, reason: str, cause: Cause | None = None
+    ) -> Failure:
         """Announce that a policy refuses (in shadow: would refuse) this call, and answer with the error."""
         if self.enforced:
             self.rejection_reason = reason
@@ -154,6 +156,8 @@ def attempt(call: Call) -> Flow:
         if scope is not None:
             scope.finish(outcome, result.error if isinstance(result, Failure) else None)
         LISTENERS.announce(
-            AttemptFinished(name=call.name, attempt_type="initial" if call.attempts == 1 else "retry", outcome=outcome)
+            AttemptFinished(
+                name=call.name, attempt_type="initial" if call.attempts == 1 else "retry", outcome=outcome
+            )
         )
     return result

@@ -51,7 +51,9 @@ class Guard(ABC):
         Raises what ``fn`` raises, as the same object, or a ``ResilienceError``; ``TypeError`` for a coroutine function.
         """
         if inspect.iscoroutinefunction(fn):
-            raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is a coroutine function: use acall()")
+            raise TypeError(
+                f"call() is for plain functions, {qualified_name(fn)} is a coroutine function: use acall()"
+            )
         self.bind(qualified_name(fn))
         return self.execute(functools.partial(fn, *args, **kwargs))
 
@@ -100,7 +102,9 @@ class Guard(ABC):
         execution = self._begin(dialect, peer, not_replayable)
         try:
             result = sync_driver.drive(execution.flow, invoke, execution.call.clock)
-        except BaseException as error:  # an interrupted wait of our own; all flows have let go of what they held
+        except (
+            BaseException
+        ) as error:  # an interrupted wait of our own; all flows have let go of what they held
             result = Failure(error)
         value: T = unwrap(execution.finish(result))
         return value
@@ -123,7 +127,9 @@ class Guard(ABC):
         execution = self._begin(dialect, peer, not_replayable)
         try:
             result = await async_driver.drive(execution.flow, invoke, execution.call.clock)
-        except BaseException as error:  # an interrupted wait of our own; all flows have let go of what they held
+        except (
+            BaseException
+        ) as error:  # an interrupted wait of our own; all flows have let go of what they held
             result = Failure(error)
         value = unwrap(execution.finish(result))
         return value
@@ -139,13 +145,17 @@ class Guard(ABC):
             Block(execution, Cooperative()).enter()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         if self.enabled:
             innermost().leave(error)
 
     async def __aenter__(self) -> Self:
         """Guard the block in this task, as ``__enter__`` does; a timeout cancels the task."""
-        from otel_resilience.flow.async_driver import Cancelling  # asyncio costs 30 ms, and threads do not need it
+        from otel_resilience.flow.async_driver import (
+            Cancelling,
+        )  # asyncio costs 30 ms, and threads do not need it
 
         if self.enabled:
             execution = self._begin_block()
@@ -160,7 +170,9 @@ class Guard(ABC):
 
     def _begin_block(self) -> Execution:
         if not self.guards_blocks:
-            raise TypeError(f"{type(self).__name__} cannot guard a block, only a function that it may call again")
+            raise TypeError(
+                f"{type(self).__name__} cannot guard a block, only a function that it may call again"
+            )
         return self._begin(PLAIN, None, "not_idempotent")
 
     @property

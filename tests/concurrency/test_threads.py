@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from otel_resilience import BreakerState, CircuitBreaker, CircuitOpenError, Pipeline, Retry, RetryBudget, Timeout
+from otel_resilience import (
+    BreakerState,
+    CircuitBreaker,
+    CircuitOpenError,
+    Pipeline,
+    Retry,
+    RetryBudget,
+    Timeout,
+)
 from otel_resilience.context import deadline
 from otel_resilience.events import AttemptFinished, ExecutionFinished, ExecutionRejected
 from otel_resilience.testing import ManualClock, Recorder
@@ -67,7 +75,9 @@ def test_totals_are_exact_under_eight_threads() -> None:
 
 
 def test_never_more_probes_than_permitted_under_thirty_two_threads() -> None:
-    breaker = CircuitBreaker("stampede", failure_threshold=1, recovery_timeout=1.0, half_open_max_concurrency=2)
+    breaker = CircuitBreaker(
+        "stampede", failure_threshold=1, recovery_timeout=1.0, half_open_max_concurrency=2
+    )
     inside, most = 0, 0
     counting = threading.Lock()
     full = threading.Event()

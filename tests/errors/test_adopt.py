@@ -34,7 +34,9 @@ def test_found_on_the_error_its_cause_its_context_and_in_groups() -> None:
             raise KeyError  # noqa: B904 — the context is what is tested
     except KeyError as error:
         assert error_chain(error) is CHAIN
-    assert error_chain(ExceptionGroup("several", [KeyError(), ExceptionGroup("inner", [carrying()])])) is CHAIN
+    assert (
+        error_chain(ExceptionGroup("several", [KeyError(), ExceptionGroup("inner", [carrying()])])) is CHAIN
+    )
 
 
 def test_a_suppressed_context_does_not_count() -> None:

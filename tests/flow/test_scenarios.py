@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.worlds import WORLDS, World
 
 from otel_resilience import (
     Backoff,
@@ -39,7 +38,7 @@ from otel_resilience.events import (
 )
 from otel_resilience.outcome import Outcome
 from otel_resilience.testing import Draws, ManualClock, Recorder
-
+from tests.worlds import WORLDS, World
 
 _ERAS = itertools.count(1_000.0, 1_000.0)
 
@@ -47,7 +46,9 @@ _ERAS = itertools.count(1_000.0, 1_000.0)
 class Flaky:
     """Fails ``failures`` times, then returns ``value``."""
 
-    def __init__(self, failures: int, value: object = "done", error: Callable[[], BaseException] = OSError) -> None:
+    def __init__(
+        self, failures: int, value: object = "done", error: Callable[[], BaseException] = OSError
+    ) -> None:
         self.failures = failures
         self.value = value
         self.error = error
@@ -124,7 +125,9 @@ def test_retry_until_it_works(world: World, clock: ManualClock, seen: Recorder) 
     ]
 
 
-def test_the_last_error_itself_ends_an_exhausted_retry(world: World, clock: ManualClock, seen: Recorder) -> None:
+def test_the_last_error_itself_ends_an_exhausted_retry(
+    world: World, clock: ManualClock, seen: Recorder
+) -> None:
     errors = [OSError(number) for number in range(3)]
     waiting = list(errors)
 
@@ -175,7 +178,9 @@ def test_three_nested_retries_make_three_calls_not_twenty_seven(
     assert [s.reason for s in seen.of(RetrySuppressed)] == ["nested", "nested"]
 
 
-def test_a_request_that_is_a_retry_is_not_retried_below(world: World, clock: ManualClock, seen: Recorder) -> None:
+def test_a_request_that_is_a_retry_is_not_retried_below(
+    world: World, clock: ManualClock, seen: Recorder
+) -> None:
     token = request.enter(request.Request(attempt=2))
     try:
         flaky = Flaky(99)
@@ -222,7 +227,9 @@ def test_max_elapsed_bounds_the_retrying(world: World, clock: ManualClock, seen:
     assert flaky.calls == 2
 
 
-def test_the_circuit_opens_rejects_probes_and_closes(world: World, clock: ManualClock, seen: Recorder) -> None:
+def test_the_circuit_opens_rejects_probes_and_closes(
+    world: World, clock: ManualClock, seen: Recorder
+) -> None:
     breaker = CircuitBreaker("ledger", failure_threshold=2, recovery_timeout=10.0)
     with Draws([0.0]):
         for _ in range(2):
@@ -288,7 +295,9 @@ def test_a_predicate_that_raises_loses_no_permit(world: World) -> None:
 
 
 @pytest.mark.parametrize("leaving", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_leaving_the_process_says_nothing_of_the_dependency(leaving: type[BaseException], seen: Recorder) -> None:
+def test_leaving_the_process_says_nothing_of_the_dependency(
+    leaving: type[BaseException], seen: Recorder
+) -> None:
     breaker = CircuitBreaker(failure_threshold=1)
     flaky = Flaky(9, error=leaving)
     with pytest.raises(leaving):
@@ -298,7 +307,9 @@ def test_leaving_the_process_says_nothing_of_the_dependency(leaving: type[BaseEx
     assert [f.outcome for f in seen.of(ExecutionFinished)] == [Outcome.CANCELLED]
 
 
-def test_a_late_result_of_a_thread_is_returned_counted_and_not_retried(clock: ManualClock, seen: Recorder) -> None:
+def test_a_late_result_of_a_thread_is_returned_counted_and_not_retried(
+    clock: ManualClock, seen: Recorder
+) -> None:
     breaker = CircuitBreaker(failure_threshold=1)
     calls = []
 
@@ -321,7 +332,9 @@ def test_a_breaker_inside_the_timeout_learns_of_a_late_result_too(clock: ManualC
     assert breaker.state is BreakerState.OPEN
 
 
-def test_a_deadline_that_is_looked_at_ends_in_a_timeout(world: World, clock: ManualClock, seen: Recorder) -> None:
+def test_a_deadline_that_is_looked_at_ends_in_a_timeout(
+    world: World, clock: ManualClock, seen: Recorder
+) -> None:
     breaker = CircuitBreaker(failure_threshold=1)
 
     def work() -> None:
@@ -352,7 +365,9 @@ def test_a_call_behind_its_deadline_is_refused_before_it_begins(
     finally:
         deadline.restore(token)
     assert never.calls == 0
-    assert [(r.reason, r.policy_type) for r in seen.of(ExecutionRejected)] == [("deadline_exceeded", "timeout")]
+    assert [(r.reason, r.policy_type) for r in seen.of(ExecutionRejected)] == [
+        ("deadline_exceeded", "timeout")
+    ]
     assert [f.outcome for f in seen.of(ExecutionFinished)] == [Outcome.REJECTED]
 
 
@@ -540,7 +555,9 @@ def test_a_bad_option_is_one_clear_error(build: Callable[[], Any], message: str)
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("build", [lambda: Retry(), lambda: CircuitBreaker(no_such_option=1), lambda: Timeout()])
+@pytest.mark.parametrize(
+    "build", [lambda: Retry(), lambda: CircuitBreaker(no_such_option=1), lambda: Timeout()]
+)
 def test_a_missing_or_unknown_option_is_a_type_error(build: Callable[[], Any]) -> None:
     with pytest.raises(TypeError):
         build()

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from otel_resilience import chance, clock
+from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.events import Cause, CircuitStateChanged
 from otel_resilience.exceptions import CircuitOpenError
-from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.gate import Admitted, Ending, Refused, guarded

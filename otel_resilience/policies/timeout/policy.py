@@ -6,9 +6,9 @@ from typing import Any
 
 from otel_resilience import classify
 from otel_resilience.context import deadline
+from otel_resilience.errors.adopt import mark_timed_out
 from otel_resilience.events import ExecutionTimedOut
 from otel_resilience.exceptions import DeadlineExceededError, ServiceTimeoutError
-from otel_resilience.errors.adopt import mark_timed_out
 from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Bounded, Flow, Proceed, Within
 from otel_resilience.flow.guard import Guard
