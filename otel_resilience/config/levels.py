@@ -1,0 +1,90 @@
+"""One entry with all that it inherits: merged, and searched for contradictions, each said where it was written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from otel_resilience.config.faults import Path
+from otel_resilience.config.merge import merged
+from otel_resilience.config.policy_shapes import circuit_breaker_options, retry_options
+from otel_resilience.config.shape import Complaint, Map, Reader, Tree, contradictions
+from otel_resilience.config.specs import CircuitBreakerSpec, PoliciesSpec, RetrySpec
+from otel_resilience.policies.retry.backoff import Backoff
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What one place of the file says: ``defaults``, a service, an operation."""
+
+    path: Path
+    tree: Tree
+
+    def says(self, path: Path) -> bool:
+        """Whether something, be it a removal, is written at ``path``."""
+        tree: Any = self.tree
+        for part in path:
+            if not isinstance(tree, dict) or part not in tree:
+                return False
+            tree = tree[part]
+        return True
+
+
+class Inheritance:
+    """Places of the file in the order of inheritance, the most specific last."""
+
+    def __init__(self, reader: Reader, *levels: Level) -> None:
+        self._reader = reader
+        self._levels = levels
+        self.tree: Tree = {}
+        for level in levels:
+            self.tree = merged(self.tree, level.tree)
+
+    def policies(self, shape: Map) -> PoliciesSpec:
+        """The policies of the most specific place. Contradictions go to the reader, and leave out what they are about."""
+        return _policies(self._checked(shape, self.tree, ()))
+
+    def _checked(self, shape: Map, tree: Tree, path: Path) -> Tree:
+        right = dict(tree)
+        for complaint in contradictions(shape, tree):
+            if self._contradicts(complaint, path):
+                for key in complaint.keys:
+                    right.pop(key, None)
+        for key, inner in shape.keys.items():
+            if isinstance(inner, Map) and key in right:
+                right[key] = self._checked(inner, right[key], (*path, key))
+        return right
+
+    def _contradicts(self, complaint: Complaint, path: Path) -> bool:
+        """Whether ``complaint`` is a fault; if so it is said where the most specific part of it is written."""
+        places = {key: self._place((*path, key)) for key in complaint.keys}
+        if complaint.keys == ("attempt_timeout", "timeout") and places["timeout"] > places["attempt_timeout"]:
+            return False  # a narrower total does not contradict what was inherited: it simply ends first
+        key = max(places, key=places.__getitem__)
+        self._reader.refuse((*self._levels[places[key]].path, *path, key), complaint.text)
+        return True
+
+    def _place(self, path: Path) -> int:
+        """The most specific level that says something at ``path``; -1 where none does."""
+        return max((place for place, level in enumerate(self._levels) if level.says(path)), default=-1)
+
+
+def _policies(tree: Tree) -> PoliciesSpec:
+    retry, breaker = tree.get("retry"), tree.get("circuit_breaker")
+    return PoliciesSpec(
+        timeout=tree.get("timeout"),
+        retry=None if retry is None else _retry(retry),
+        circuit_breaker=None if breaker is None else _breaker(breaker),
+        attempt_timeout=tree.get("attempt_timeout"),
+    )
+
+
+def _retry(tree: Tree) -> RetrySpec:
+    plain = {key: value for key, value in tree.items() if key not in ("backoff", "budget")}
+    return RetrySpec(
+        options=retry_options(backoff=Backoff(**tree.get("backoff", {})), **plain), budget=tree.get("budget")
+    )
+
+
+def _breaker(tree: Tree) -> CircuitBreakerSpec:
+    return CircuitBreakerSpec(options=circuit_breaker_options(**tree), force=tree.get("force"))

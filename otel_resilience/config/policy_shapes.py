@@ -1,0 +1,184 @@
+"""Which keys each policy has in a file, and how each is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_resilience.config.durations import seconds_of
+from otel_resilience.config.shape import Map, Value
+from otel_resilience.exceptions import ConfigurationError, is_code
+from otel_resilience.outcome import Mode
+from otel_resilience.policies import checks
+from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
+from otel_resilience.policies.retry.backoff import Backoff
+from otel_resilience.policies.retry.conditions import Codes
+from otel_resilience.policies.retry.options import RetryOptions
+from otel_resilience.policies.retry_budget.policy import RetryBudget
+
+FORCES = ("open", "closed")
+PROPAGATIONS = ("internal", "edge", "off", "all")
+
+
+def _as_written(value: Any) -> Any:
+    return value
+
+
+def _force(value: Any) -> str:
+    if value not in FORCES:
+        raise ValueError(f"one of {', '.join(FORCES)}")
+    return str(value)
+
+
+def _codes(value: Any) -> frozenset[str]:
+    if not isinstance(value, list) or not value or not all(map(is_code, value)):
+        raise ValueError("a list of error codes (UPPER_SNAKE, at most 63 characters), at least one")
+    return frozenset(value)
+
+
+def _mode(value: Any) -> Mode:
+    if value not in [*Mode]:
+        raise ValueError(f"one of {', '.join(Mode)}")
+    return Mode(value)
+
+
+def _propagation(value: Any) -> str:
+    if value not in PROPAGATIONS:
+        raise ValueError(f"one of {', '.join(PROPAGATIONS)}")
+    return str(value)
+
+
+def _service_name(value: Any) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("a service's name: a text that can be printed, and not empty")
+    return value
+
+
+#: Values that the options check themselves, and durations, which they know as seconds.
+_OWN, _SECONDS = Value(_as_written), Value(seconds_of)
+MODE = Value(_mode)
+
+
+def _not_supported(*keys: str) -> dict[str, str]:
+    return {key: f"{key} is not supported by this version" for key in keys}
+
+
+def _code_alone(*keys: str) -> dict[str, str]:
+    return {key: f"{key} can be said in code alone" for key in keys}
+
+
+def circuit_breaker_options(*, force: str | None = None, **options: Any) -> CircuitBreakerOptions:
+    """The options without ``force``, which is a deed and no option."""
+    return CircuitBreakerOptions(**options)
+
+
+def retry_options(*, on: frozenset[str] | None = None, **options: Any) -> RetryOptions:
+    """The options; codes that are written down decide, those that are not are the default."""
+    return RetryOptions(on=Codes() if on is None else Codes(on, written=True), **options)
+
+
+def _idempotent(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def check_entry(
+    *, timeout: float | None = None, attempt_timeout: float | None = None, **_others: object
+) -> None:
+    """The rules of an entry's own values. Raises ``ConfigurationError``."""
+    for key, value in (("timeout", timeout), ("attempt_timeout", attempt_timeout)):
+        if value is not None:
+            checks.positive_seconds("Entry", key, value)
+    if timeout is not None and attempt_timeout is not None and attempt_timeout >= timeout:
+        raise ConfigurationError(
+            f"Entry attempt_timeout must be < timeout ({timeout:g}), got {attempt_timeout!r}"
+        )
+
+
+def check_file(**_values: object) -> None:
+    """A file's own values have no rules but their own."""
+
+
+CIRCUIT_BREAKER = Map(
+    circuit_breaker_options,
+    {
+        "failure_threshold": _OWN,
+        "hang_seconds": _SECONDS,
+        "recovery_timeout": _SECONDS,
+        "recovery_growth": _OWN,
+        "recovery_max": _SECONDS,
+        "half_open_max_concurrency": _OWN,
+        "half_open_successes": _OWN,
+        "half_open_max_seconds": _SECONDS,
+        "probe_lease_seconds": _SECONDS,
+        "force": Value(_force),
+    },
+    _not_supported(
+        "failure_rate",
+        "window_calls",
+        "window_seconds",
+        "minimum_calls",
+        "slow_call_seconds",
+        "slow_call_rate",
+        "ramp_seconds",
+    )
+    | _code_alone("failures", "failure_results"),
+)
+
+RETRY = Map(
+    retry_options,
+    {
+        "max_attempts": _OWN,
+        "backoff": Map(Backoff, {"initial": _SECONDS, "factor": _OWN, "max": _SECONDS, "jitter": _OWN}),
+        "max_elapsed": _SECONDS,
+        "retry_after_max": _SECONDS,
+        "on": Value(_codes),
+        "budget": Map(RetryBudget, {"ratio": _OWN, "min_per_second": _OWN, "window_seconds": _SECONDS}),
+    },
+    _code_alone("results"),
+)
+
+_POLICIES: dict[str, Value | Map] = {
+    "timeout": _SECONDS,
+    "retry": RETRY,
+    "circuit_breaker": CIRCUIT_BREAKER,
+    "attempt_timeout": _SECONDS,
+}
+_LATER = _not_supported("bulkhead", "rate_limiter", "hedge", "fallback", "fault", "discovery")
+_BELONGS_TO_OPERATION = {"idempotent": "belongs to an operation: say it under operations"}
+_BELONGS_TO_SERVICE = {
+    key: f"{key} belongs to one service and cannot be inherited"
+    for key in ("match", "endpoints", "operations")
+}
+
+#: ``defaults``: what every service may inherit.
+DEFAULTS = Map(
+    check_entry,
+    _POLICIES | {"mode": MODE},
+    _LATER | _BELONGS_TO_SERVICE | _BELONGS_TO_OPERATION,
+)
+#: An entry of ``services``; ``match``, ``endpoints`` and ``operations`` are read item by item by ``schema``.
+SERVICE = Map(
+    check_entry,
+    _POLICIES | {"mode": MODE, "match": _OWN, "endpoints": _OWN, "operations": _OWN},
+    _LATER | _BELONGS_TO_OPERATION,
+)
+#: An entry of ``operations``.
+OPERATION = Map(
+    check_entry,
+    _POLICIES | {"idempotent": Value(_idempotent)},
+    _LATER
+    | {key: f"{key} belongs to a service, not to an operation" for key in ("match", "endpoints", "mode")},
+)
+
+#: The whole file; ``defaults`` and ``services`` are read entry by entry by ``schema``.
+FILE = Map(
+    check_file,
+    {
+        "mode": MODE,
+        "propagation": Value(_propagation),
+        "service": Value(_service_name),
+        "defaults": _OWN,
+        "services": _OWN,
+    },
+)

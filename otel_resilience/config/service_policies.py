@@ -1,0 +1,91 @@
+"""The live policies of one service: its pipelines, and what they share."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from otel_resilience.config.specs import (
+    CircuitBreakerSpec,
+    OperationSpec,
+    PoliciesSpec,
+    RetrySpec,
+    ServiceSpec,
+)
+from otel_resilience.flow.guard import Guard
+from otel_resilience.outcome import Mode
+from otel_resilience.pipeline import Pipeline
+from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
+from otel_resilience.policies.retry.policy import Retry
+from otel_resilience.policies.retry_budget.policy import RetryBudget, budget_of
+from otel_resilience.policies.timeout.policy import Timeout
+
+
+class ServicePolicies:
+    """Pipelines of a service and its operations, all made at once.
+
+    Breaker and budget belong to the service and are shared by its operations, unless an operation states its own, which is then named
+    ``service operation``. ``alone``: the budget is this object's, and not that of all that has the name (for the catch-all).
+    """
+
+    def __init__(self, spec: ServiceSpec, mode: Mode, *, alone: bool = False) -> None:
+        self._name = spec.name
+        self._mode = mode
+        self._alone = alone
+        self._breaker = self._make_breaker(spec.name, spec.policies.circuit_breaker)
+        self._budget: RetryBudget | None = None
+        if any(each.policies.retry for each in (spec, *spec.operations.values())):
+            self._budget = self._make_budget(spec.name, spec.policies.retry)
+        self.of_service = self._pipeline(spec.policies, self._breaker, self._budget)
+        self.of_operations = {text: self._of_operation(each) for text, each in spec.operations.items()}
+
+    def pipeline(self, operation: str | None) -> Pipeline:
+        """The pipeline of an operation of the file, else the service's."""
+        return self.of_service if operation is None else self.of_operations[operation]
+
+    def _of_operation(self, spec: OperationSpec) -> Pipeline:
+        name = f"{self._name} {spec.key.text}"
+        breaker, budget = self._breaker, self._budget
+        if spec.own_circuit_breaker:
+            breaker = self._make_breaker(name, spec.policies.circuit_breaker)
+        if spec.own_budget and spec.policies.retry is not None:
+            budget = self._make_budget(name, spec.policies.retry)
+        return self._pipeline(spec.policies, breaker, budget)
+
+    def _pipeline(
+        self, spec: PoliciesSpec, breaker: CircuitBreaker | None, budget: RetryBudget | None
+    ) -> Pipeline:
+        policies: list[Guard] = []
+        if spec.timeout is not None:
+            policies.append(Timeout(spec.timeout))
+        if spec.retry is not None:
+            policies.append(Retry(self._name, **_fields(spec.retry.options) | {"budget": budget}))
+        if spec.circuit_breaker is not None and breaker is not None:
+            policies.append(breaker)
+        if spec.attempt_timeout is not None:
+            policies.append(Timeout(spec.attempt_timeout))
+        return Pipeline(self._name, *policies, trace=True, mode=self._mode)
+
+    def _make_breaker(self, name: str, spec: CircuitBreakerSpec | None) -> CircuitBreaker | None:
+        if spec is None:
+            return None
+        breaker = CircuitBreaker(name, **_fields(spec.options))
+        if spec.force == "open":
+            breaker.force_open()
+        elif spec.force == "closed":
+            breaker.force_closed()
+        return breaker
+
+    def _make_budget(self, name: str, spec: RetrySpec | None) -> RetryBudget:
+        if spec is not None and spec.budget is not None:
+            budget = RetryBudget(**spec.budget)
+        elif self._alone:
+            budget = RetryBudget()
+        else:
+            return budget_of(name)
+        budget.bind(name)
+        return budget
+
+
+def _fields(options: Any) -> dict[str, Any]:
+    return {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
