@@ -33,6 +33,11 @@ class Inventory:
         if warn:
             _log.warning("several live policies are %s %r; telemetry shows them as one", kind, name)
 
+    def expect_several(self, kind: str, name: str) -> None:
+        """That several of one kind and name live is meant so, and nothing to warn of."""
+        with self._lock:
+            self._warned.add((kind, name))
+
     def live(self, kind: str) -> dict[str, list[object]]:
         """The live policies of a kind by name; names of policies that are gone keep an empty list."""
         with self._lock:

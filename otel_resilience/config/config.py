@@ -12,7 +12,6 @@ from otel_resilience.config.patterns import HostPort, Kind, grpc_target, normal_
 from otel_resilience.config.specs import CATCH_ALL, FileSpec, ServiceSpec
 from otel_resilience.config.target import ServiceTargets, Target
 from otel_resilience.exceptions import ConfigurationError
-from otel_resilience.inventory import POLICIES
 from otel_resilience.outcome import Mode
 from otel_resilience.pipeline import Pipeline
 

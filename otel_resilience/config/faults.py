@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable
@@ -76,6 +75,8 @@ def shown(value: Any) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about a name that is not known: the nearest ones, else all of them."""
+    import difflib  # only a faulty file needs it
+
     choices = sorted(known)
     near = difflib.get_close_matches(name, choices, n=2)
     if near:

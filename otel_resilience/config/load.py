@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from otel_resilience.config.config import Config
+from otel_resilience.config.document import Document
 from otel_resilience.config.faults import Fault, PolicyFileError
 from otel_resilience.config.schema import read_schema
 from otel_resilience.config.specs import FileSpec
-from otel_resilience.config.toml_document import read_toml
-from otel_resilience.config.yaml_document import read_yaml
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.outcome import Mode
 
@@ -34,8 +32,18 @@ def read_policy_file(path: str | os.PathLike[str]) -> FileSpec:
     """What the file says, without making any policy. Raises as ``load_config`` does."""
     name = os.fspath(path)
     text = _text(name)
-    document = read_toml(text) if Path(name).suffix.lower() == ".toml" else read_yaml(text)
-    return read_schema(name, document)
+    return read_schema(name, _document(name, text))
+
+
+def _document(name: str, text: str) -> Document:
+    # Each process reads one format, most read none: a parser is imported where it is needed.
+    if os.path.splitext(name)[1].lower() == ".toml":
+        from otel_resilience.config.toml_document import read_toml
+
+        return read_toml(text)
+    from otel_resilience.config.yaml_document import read_yaml
+
+    return read_yaml(text)
 
 
 def _text(name: str) -> str:

@@ -15,11 +15,15 @@ from otel_resilience.policies.retry.conditions import Codes
 from otel_resilience.policies.retry.options import RetryOptions
 from otel_resilience.policies.retry_budget.policy import RetryBudget
 
+_LARGEST = 10**18
 FORCES = ("open", "closed")
 PROPAGATIONS = ("internal", "edge", "off", "all")
 
 
 def _as_written(value: Any) -> Any:
+    # The options compute with floats, and show what they refuse: neither goes with thousands of digits.
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise ValueError("a number of at most 18 digits")
     return value
 
 

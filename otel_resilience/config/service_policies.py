@@ -13,6 +13,7 @@ from otel_resilience.config.specs import (
     ServiceSpec,
 )
 from otel_resilience.flow.guard import Guard
+from otel_resilience.inventory import POLICIES
 from otel_resilience.outcome import Mode
 from otel_resilience.pipeline import Pipeline
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
@@ -25,7 +26,7 @@ class ServicePolicies:
     """Pipelines of a service and its operations, all made at once.
 
     Breaker and budget belong to the service and are shared by its operations, unless an operation states its own, which is then named
-    ``service operation``. ``alone``: the budget is this object's, and not that of all that has the name (for the catch-all).
+    ``service operation``. ``alone``: nothing is shared with others of the name, of which there are many (the hosts of the catch-all).
     """
 
     def __init__(self, spec: ServiceSpec, mode: Mode, *, alone: bool = False) -> None:
@@ -34,7 +35,7 @@ class ServicePolicies:
         self._alone = alone
         self._breaker = self._make_breaker(spec.name, spec.policies.circuit_breaker)
         self._budget: RetryBudget | None = None
-        if any(each.policies.retry for each in (spec, *spec.operations.values())):
+        if spec.policies.retry or any(each.policies.retry for each in spec.operations.values()):
             self._budget = self._make_budget(spec.name, spec.policies.retry)
         self.of_service = self._pipeline(spec.policies, self._breaker, self._budget)
         self.of_operations = {text: self._of_operation(each) for text, each in spec.operations.items()}
@@ -69,6 +70,8 @@ class ServicePolicies:
     def _make_breaker(self, name: str, spec: CircuitBreakerSpec | None) -> CircuitBreaker | None:
         if spec is None:
             return None
+        if self._alone:
+            POLICIES.expect_several(CircuitBreaker.policy_type, name)
         breaker = CircuitBreaker(name, **_fields(spec.options))
         if spec.force == "open":
             breaker.force_open()
@@ -77,12 +80,12 @@ class ServicePolicies:
         return breaker
 
     def _make_budget(self, name: str, spec: RetrySpec | None) -> RetryBudget:
-        if spec is not None and spec.budget is not None:
-            budget = RetryBudget(**spec.budget)
-        elif self._alone:
-            budget = RetryBudget()
-        else:
+        options = None if spec is None else spec.budget
+        if self._alone:
+            POLICIES.expect_several(RetryBudget.policy_type, name)
+        elif options is None:
             return budget_of(name)
+        budget = RetryBudget(**(options or {}))
         budget.bind(name)
         return budget
 

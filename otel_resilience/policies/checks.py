@@ -49,7 +49,10 @@ def name_or_none(policy: str, value: Any) -> str | None:
 def _number(policy: str, field: str, value: Any, rule: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise _fault(policy, field, value, rule)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise _fault(policy, field, value, rule) from None
 
 
 def _fault(policy: str, field: str, value: Any, rule: str) -> ConfigurationError:
