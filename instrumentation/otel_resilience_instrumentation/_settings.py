@@ -20,8 +20,8 @@ from otel_resilience.outcome import Mode
 from otel_resilience.telemetry import install as telemetry
 
 if TYPE_CHECKING:
-    from otel_resilience.config.load import Config
-    from otel_resilience.config.match import Target
+    from otel_resilience.config.config import Config
+    from otel_resilience.config.target import Target
 
 _log = logging.getLogger("otel_resilience")
 
@@ -62,11 +62,11 @@ class Runtime:
         """What guards this request; ``None`` where nothing does."""
         if self.config is None:
             return None
-        return _guarding(self.config.find_http(host, port, method, path, has_idempotency_key))
+        return self.config.find_http(host, port, method, path, has_idempotency_key)
 
     def find_grpc(self, full_method: str, target: str) -> Target | None:
         """What guards this call of ``/package.Service/Method`` on a channel to ``target``; ``None`` where nothing does."""
-        return None if self.config is None else _guarding(self.config.find_grpc(full_method, target))
+        return None if self.config is None else self.config.find_grpc(full_method, target)
 
     def exchanges_with(self, host: str | None) -> bool:
         """Whether request fields go to ``host``, and chains from it are believed."""
@@ -88,12 +88,6 @@ class Runtime:
     def takes_correlation(self) -> bool:
         """Whether a caller's correlation id is taken over."""
         return self.propagation in (Propagation.INTERNAL, Propagation.ALL)
-
-
-def _guarding(target: Target | None) -> Target | None:
-    if target is None or not target.pipeline.enabled or not target.pipeline.policies:
-        return None
-    return target
 
 
 _UNGUARDED = Runtime(enabled=False)

@@ -1,0 +1,60 @@
+"""How the results of ``httpx`` are read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from otel_resilience.errors.adopt import is_timed_out
+from otel_resilience.errors.reading import SUCCEEDED, Reading, read_error
+from otel_resilience.exceptions import DeadlineExceededError, RejectedError, ResilienceError, ServiceTimeoutError
+from otel_resilience.outcome import Result, Success, Verdict
+from otel_resilience_instrumentation import _http
+from otel_resilience_instrumentation._own_errors import as_both
+
+#: What the caller did wrong, before anything was sent: it says nothing of the dependency.
+_OWN_MISTAKES = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+
+
+class HttpxDialect:
+    """Reads responses by their status, exceptions by what they say of the dependency. One for each call."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._request = request
+
+    def read(self, result: Result[Any]) -> Reading:
+        if isinstance(result, Success):
+            return _read_response(result.value) if isinstance(result.value, httpx.Response) else SUCCEEDED
+        error = result.error
+        if isinstance(error, ResilienceError) or is_timed_out(error):
+            return read_error(result)
+        if isinstance(error, httpx.HTTPStatusError):
+            # Raised by a hook; what the dependency said is still what counts.
+            return replace(_read_response(error.response), failed=True)
+        if not says_something(error):
+            return read_error(result, verdict=Verdict.IGNORED if isinstance(error, Exception) else None)
+        return read_error(result, remote=True)
+
+    def is_timeout(self, error: BaseException) -> bool:
+        return isinstance(error, httpx.TimeoutException)
+
+    def own(self, error: ResilienceError) -> BaseException:
+        theirs: type[Exception]
+        if isinstance(error, ServiceTimeoutError | DeadlineExceededError):
+            theirs = httpx.TimeoutException
+        elif isinstance(error, RejectedError):
+            theirs = httpx.ConnectError
+        else:
+            return error
+        return as_both(error, theirs, _request=self._request)
+
+
+def says_something(error: BaseException) -> bool:
+    """Whether ``error`` came from the network or the peer, and not from the caller's own doing."""
+    return isinstance(error, httpx.RequestError | OSError) and not isinstance(error, _OWN_MISTAKES)
+
+
+def _read_response(response: httpx.Response) -> Reading:
+    return _http.read_response(response, response.status_code, response.headers.get("Retry-After"))

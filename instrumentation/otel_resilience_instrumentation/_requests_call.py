@@ -1,0 +1,225 @@
+"""One ``Session.send``, from the call's policy down to what each hop carries.
+
+The seam is ``Session.send``: everything goes through it, ``session.send(prepared)`` too. The official instrumentation patches the
+same attribute, so ours is a layer that stays outermost. Redirects come back to ``Session.send`` on the same session: those pass
+through, with the fields of each hop judged anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Any
+
+from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
+from requests.models import PreparedRequest, Response
+from requests.sessions import Session
+from requests.utils import rewind_body
+from urllib3.util import Timeout
+
+from otel_resilience.context import attempt, deadline
+from otel_resilience.errors.adopt import attach
+from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
+from otel_resilience.errors.failed_call import FailedCall, remember
+from otel_resilience.outcome import Failure, Success
+from otel_resilience_instrumentation import _http, _processor
+from otel_resilience_instrumentation._body_deadline import bound_body
+from otel_resilience_instrumentation._http_span import client_span, record_status
+from otel_resilience_instrumentation._official import draws_client_spans
+from otel_resilience_instrumentation._outbound import request_fields
+from otel_resilience_instrumentation._received import read_chain
+from otel_resilience_instrumentation._requests_dialect import RequestsDialect, says_something
+
+_log = logging.getLogger("otel_resilience")
+
+Send = Callable[..., Response]
+
+#: urllib3 refuses a timeout of 0; this one has as good as passed.
+_SHORTEST_WAIT = 0.001
+
+_in_hand: ContextVar[SessionCall | None] = ContextVar("otel_resilience.requests", default=None)
+
+
+def guarded(send: Send) -> Send:
+    """``Session.send`` with the policies that the request's destination has."""
+
+    def guarded_send(session: Session, request: PreparedRequest, **kwargs: Any) -> Response:
+        outer = _in_hand.get()
+        if outer is not None and outer.session is session:
+            return outer.follow(request, kwargs)
+        if not is_http_instrumentation_enabled():
+            return send(session, request, **kwargs)
+        try:
+            call = SessionCall(send, session, request, kwargs)
+        except ValueError:  # no URL: the library itself has the right words for it
+            return send(session, request, **kwargs)
+        except Exception:
+            _log.exception("a request is sent without its policies")
+            return send(session, request, **kwargs)
+        return call.make()
+
+    return guarded_send
+
+
+class SessionCall:
+    """One logical call: as many attempts as its policies allow, each with as many redirects as the session follows."""
+
+    def __init__(self, send: Send, session: Session, request: PreparedRequest, kwargs: dict[str, Any]) -> None:
+        self.session = session
+        self._send = send
+        self._request = request
+        self._kwargs = kwargs
+        self._to = _http.destination(request.url or "")
+        self._target = _http.find(request.method or "", self._to, request.headers)
+        self._dialect = RequestsDialect(request)
+        self._last: Response | None = None
+        self._sent: dict[str, str] = {}
+        self._hooks = request.hooks
+        self._guarding_hooks: object = None
+
+    def make(self) -> Response:
+        if self._target is None:
+            return self._unguarded()
+        _processor.ensure_added()
+        not_replayable = None if self._target.idempotent and _is_replayable(self._request) else _http.NOT_IDEMPOTENT
+        response: Response = self._target.pipeline.execute(
+            self._attempt, dialect=self._dialect, peer=self._target.service, not_replayable=not_replayable
+        )
+        return response
+
+    def follow(self, request: PreparedRequest, kwargs: dict[str, Any]) -> Response:
+        """One redirect, inside an attempt: its request is a copy with what we put on the one before."""
+        self._undress(request)
+        if "timeout" in kwargs:
+            kwargs["timeout"] = self._kwargs.get("timeout")
+        with self._dressed(request, _http.destination(request.url or "").host):
+            return self._send(self.session, request, **self._within_deadline(kwargs))
+
+    def _unguarded(self) -> Response:
+        try:
+            response = self._attempt()
+        except Exception as error:
+            if says_something(error):
+                remember(FailedCall.of(self._dialect.read(Failure(error))))
+            raise
+        reading = self._dialect.read(Success(response))
+        if reading.failed:
+            remember(FailedCall.of(reading))
+        return response
+
+    def _attempt(self) -> Response:
+        self._make_ready()
+        token = _in_hand.set(self)
+        try:
+            with self._dressed(self._request, self._to.host), self._span() as span:
+                response = self._send(self.session, self._request, **self._within_deadline(self._kwargs))
+                if span is not None:
+                    record_status(span, response.status_code)
+        except Exception as error:
+            answered = getattr(error, "response", None)
+            if isinstance(answered, Response):
+                self._receive(answered)
+            raise
+        finally:
+            _in_hand.reset(token)
+        self._last = response
+        self._receive(response)
+        return response
+
+    def _make_ready(self) -> None:
+        """Before another attempt: let go of the last answer, and begin at the beginning of the body."""
+        if self._last is None:
+            return
+        self._last.close()
+        if isinstance(self._request._body_position, int):
+            rewind_body(self._request)
+
+    def _receive(self, response: Response) -> None:
+        """Read the answer's chain, by the host that gave it, and clean what the library copied from our request."""
+        if response._next is not None:
+            self._undress(response._next)
+        if _http.is_failure(response.status_code):
+            host = _http.destination(response.url).host
+            chain = read_chain(response.headers.get(CHAIN_FIELD), host=host)
+            if chain is not None:
+                attach(response, chain)
+
+    def _span(self) -> Any:
+        if draws_client_spans("requests"):
+            return nullcontext()
+        number = attempt.current() if self._target is not None else None
+        return client_span(
+            self._request.method or "",
+            self._request.url or "",
+            self._to,
+            self._request.headers,
+            attempt=None if number is None else number.number,
+        )
+
+    def _within_deadline(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        left = deadline.remaining() if self._target is not None else None
+        return kwargs if left is None else {**kwargs, "timeout": shortened(kwargs.get("timeout"), left)}
+
+    @contextmanager
+    def _dressed(self, request: PreparedRequest, host: str) -> Iterator[None]:
+        """The user's request with our fields for ``host`` on it, and as it was afterwards."""
+        headers = request.headers
+        fields = request_fields(host)
+        if CORRELATION_FIELD in headers:
+            fields.pop(CORRELATION_FIELD, None)  # the application's own word
+        before = {name: headers.get(name) for name in fields}
+        headers.update(fields)
+        self._sent = fields
+        expires_at = deadline.expires_at() if self._target is not None else None
+        if expires_at is not None:
+            self._guarding_hooks = request.hooks = _with_bound_body(self._hooks, expires_at)
+        try:
+            yield
+        finally:
+            request.hooks = self._hooks
+            for name, value in before.items():
+                if value is None:
+                    headers.pop(name, None)
+                else:
+                    headers[name] = value
+
+    def _undress(self, copy: PreparedRequest) -> None:
+        if copy.hooks is self._guarding_hooks:
+            copy.hooks = self._hooks
+        for name, value in self._sent.items():
+            if copy.headers.get(name) == value:
+                del copy.headers[name]
+
+
+def _is_replayable(request: PreparedRequest) -> bool:
+    return request.body is None or isinstance(request.body, str | bytes) or isinstance(request._body_position, int)
+
+
+def _with_bound_body(hooks: Any, expires_at: float) -> Any:
+    """``hooks`` with ours first: a body that is read at once is read until ``expires_at``, a streamed one as the user likes."""
+
+    def bound(response: Response, **kwargs: Any) -> None:
+        if not kwargs.get("stream"):
+            bound_body(response.raw, expires_at)
+
+    known = (hooks or {}).get("response") or []
+    return {**(hooks or {}), "response": [bound, *([known] if callable(known) else known)]}
+
+
+def shortened(timeout: Any, left: float) -> Timeout:
+    """The user's ``timeout`` in all its forms, ending no later than in ``left`` seconds in all."""
+    left = max(left, _SHORTEST_WAIT)
+    connect, read, total = timeout, timeout, None
+    if isinstance(timeout, tuple):
+        connect, read = timeout
+    elif isinstance(timeout, Timeout):
+        connect, read, total = timeout._connect, timeout._read, timeout.total
+    return Timeout(connect=_at_most(connect, left), read=_at_most(read, left), total=_at_most(total, left))
+
+
+def _at_most(seconds: Any, left: float) -> float:
+    return min(seconds, left) if isinstance(seconds, int | float) else left
+
+
