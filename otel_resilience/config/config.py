@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
+from otel_resilience.config.catch_all import CatchAll
 from otel_resilience.config.faults import did_you_mean
 from otel_resilience.config.index import ServiceIndex
 from otel_resilience.config.patterns import HostPort, Kind, grpc_target, normal_host
@@ -15,8 +15,6 @@ from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.outcome import Mode
 from otel_resilience.pipeline import Pipeline
 
-#: Hosts that have policies of their own under the catch-all; what comes later shares one set.
-CATCH_ALL_HOSTS = 256
 #: Looked-up addresses and targets that are remembered before all are forgotten: hosts may come from users.
 _REMEMBERED = 1024
 
@@ -144,43 +142,6 @@ class Config:
 
     def __repr__(self) -> str:
         return f"Config({self.path!r}, mode={self.mode!s}, services={list(self.services)!r})"
-
-
-class CatchAll:
-    """The entry ``"*"``: each host and port has its own policies, the first ``CATCH_ALL_HOSTS`` of them; all of one name."""
-
-    def __init__(self, spec: ServiceSpec, mode: Mode) -> None:
-        self._spec = spec
-        self._mode = mode
-        self._lock = (
-            threading.Lock()
-        )  # guards the making, so that no host gets two sets; taken at a host's first call alone
-        self._of: dict[HostPort, ServiceTargets] = {}
-        self._shared: ServiceTargets | None = None
-
-    def of(self, address: HostPort) -> ServiceTargets:
-        """The policies of ``address``."""
-        known = self._of.get(address)
-        if known is not None:
-            return known
-        if len(self._of) >= CATCH_ALL_HOSTS:
-            return self.shared()
-        with self._lock:
-            known = self._of.get(address)
-            if known is None and len(self._of) < CATCH_ALL_HOSTS:
-                known = self._of[address] = self._make()
-        return known or self.shared()
-
-    def shared(self) -> ServiceTargets:
-        """The policies of all hosts that have none of their own."""
-        if self._shared is None:
-            with self._lock:
-                if self._shared is None:
-                    self._shared = self._make()
-        return self._shared
-
-    def _make(self) -> ServiceTargets:
-        return ServiceTargets(self._spec, self._mode, alone=True)
 
 
 def _make_room(remembered: dict[Any, Any]) -> None:
