@@ -1,0 +1,75 @@
+"""The rules of the house that a machine can see."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import otel_resilience
+from tests.architecture.sources import PROJECT, modules, python_files
+
+LONGEST = 300
+#: In one of the first lines of a file that is longer, followed by why.
+REASON = "longer than 300 lines"
+
+WRITTEN = (".py", ".md", ".toml", ".yaml", ".yml", ".json", ".sh", ".txt", ".cfg", ".ini")
+SHIPPED = ("otel_resilience", "instrumentation", "tests", "tools", "docs", "deploy", "examples")
+#: Places that exist on one machine only.
+PLACES = re.compile(r"(?<![\w./])(/(?:work|root|home/\w+|Users/\w+)/)")
+
+
+def test_a_file_can_be_read_in_one_sitting() -> None:
+    too_long = []
+    for path in python_files("otel_resilience", "instrumentation", "tests", "tools"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if len(lines) > LONGEST and REASON not in " ".join(lines[:15]).casefold():
+            too_long.append(f"{path.relative_to(PROJECT)}: {len(lines)} lines")
+    assert too_long == []
+
+
+def test_nothing_names_a_place_on_one_machine() -> None:
+    named = [
+        f"{path.relative_to(PROJECT)}:{number}: {line.strip()}"
+        for path in _written_files()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if PLACES.search(line)
+    ]
+    assert named == []
+
+
+def test_every_module_says_what_it_is() -> None:
+    written = {name: path.read_text(encoding="utf-8") for name, path in modules().items()}
+    silent = [
+        name for name, text in written.items() if text.strip() and not ast.get_docstring(ast.parse(text))
+    ]
+    assert silent == []
+
+
+def test_switched_off_checks_give_their_reason() -> None:
+    bare = re.compile(r"#\s*(type:\s*ignore(\[[\w, -]+\])?|noqa(:\s*[A-Z0-9, ]+)?|pragma: no cover)\s*$")
+    unexplained = [
+        f"{path.relative_to(PROJECT)}:{number}"
+        for path in python_files("otel_resilience", "instrumentation", "tools")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if bare.search(line)
+    ]
+    assert unexplained == []
+
+
+def test_the_public_list_is_sorted_and_complete() -> None:
+    public = otel_resilience.__all__
+    assert list(public) == sorted(public)
+    assert [name for name in public if not hasattr(otel_resilience, name)] == []
+    body = ast.parse(Path(otel_resilience.__file__).read_text(encoding="utf-8")).body
+    assert {type(node) for node in body} <= {ast.Expr, ast.ImportFrom, ast.Assign}, (
+        "re-exports, and does nothing else"
+    )
+
+
+def _written_files() -> Iterator[Path]:
+    yield from (PROJECT / name for name in ("Makefile", "pyproject.toml", ".ci/run", "tools/find-python"))
+    yield from PROJECT.glob("*.md")
+    for folder in SHIPPED:
+        yield from (path for path in (PROJECT / folder).rglob("*") if path.suffix in WRITTEN)
