@@ -1,10 +1,13 @@
 """Resilience that OpenTelemetry can see: the public names."""
 
+from otel_resilience import defaults as _defaults  # wires telemetry; imported for that alone
+from otel_resilience.config.load import load_config
 from otel_resilience.context.deadline import Deadline
 from otel_resilience.errors.adopt import error_chain
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codes import register_code
 from otel_resilience.errors.hop import Hop
+from otel_resilience.errors.propagator import ErrorPropagator
 from otel_resilience.errors.remote import RemoteError
 from otel_resilience.exceptions import (
     BulkheadFullError,
@@ -39,6 +42,7 @@ __all__ = [
     "DeadlineExceededError",
     "DomainError",
     "ErrorChain",
+    "ErrorPropagator",
     "FaultInjectedError",
     "Hop",
     "NoHealthyEndpointError",
@@ -53,5 +57,7 @@ __all__ = [
     "ServiceTimeoutError",
     "Timeout",
     "error_chain",
+    "load_config",
     "register_code",
 ]
+del _defaults

@@ -1,25 +1,32 @@
-"""The way of a failure through services, root first; never changed in place."""
+"""The way of a failure through services, root first; a step makes the next chain, none is changed in place."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from otel_resilience.errors.hop import Hop
-
-MAX_HOPS = 8
+from otel_resilience.errors.limits import MAX_HOPS
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorChain:
+    """The hops that a failure came through, root first, at least one and at most 8; ``omitted`` counts the rest."""
+
     hops: tuple[Hop, ...]
     omitted: int = 0
 
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.hops) <= MAX_HOPS:
+            raise ValueError(f"ErrorChain hops must be 1 to {MAX_HOPS}, got {len(self.hops)}")
+
     @classmethod
     def of(cls, hop: Hop) -> ErrorChain:
+        """The chain that begins with ``hop``."""
         return cls((hop,))
 
     @property
     def root(self) -> Hop:
+        """Where it began."""
         return self.hops[0]
 
     @property
@@ -28,25 +35,34 @@ class ErrorChain:
 
     @property
     def services_involved(self) -> tuple[str, ...]:
+        """Root first, duplicates kept: a service that was passed twice is there twice."""
         return tuple(hop.service for hop in self.hops)
 
     @property
     def chain_length(self) -> int:
+        """Hops that are held; ``omitted`` come to it."""
         return len(self.hops)
 
     @property
     def trace_id(self) -> str | None:
+        """The trace in which it began."""
         return self.root.trace_id
 
     @property
     def retryable(self) -> bool:
+        """Whether another try may help, by the root's word."""
         return self.root.retryable
 
     @property
     def exhausted(self) -> bool:
+        """Whether a service on the way has used up its retries on it."""
         return any(hop.exhausted for hop in self.hops)
 
     def extended(self, hop: Hop) -> ErrorChain:
+        """The chain one hop longer: the root and the last of the others.
+
+        Unchanged where this very service and span is a hop already: a loop guard.
+        """
         if hop.span_id is not None and any(
             known.service == hop.service and known.span_id == hop.span_id for known in self.hops
         ):
@@ -54,3 +70,8 @@ class ErrorChain:
         hops = (*self.hops, hop)
         excess = max(0, len(hops) - MAX_HOPS)
         return ErrorChain((hops[0], *hops[1 + excess :]), self.omitted + excess)
+
+    def __str__(self) -> str:
+        gap = f" ← … {self.omitted} omitted" if self.omitted else ""
+        told = [f"{hop.service} {hop.code}" for hop in self.hops]
+        return " ← ".join([told[0] + gap, *told[1:]])

@@ -16,7 +16,17 @@ INTERNAL = "INTERNAL"
 
 #: Codes that a retry may help, and that ``retry.on`` has where nothing is written.
 RETRY_DEFAULT = frozenset(
-    ["CONNECT_FAILED", "CONNECT_TIMEOUT", "DNS_FAILED", "READ_TIMEOUT", "HTTP_429", "HTTP_502", "HTTP_503", "HTTP_504", "UNAVAILABLE"]
+    [
+        "CONNECT_FAILED",
+        "CONNECT_TIMEOUT",
+        "DNS_FAILED",
+        "READ_TIMEOUT",
+        "HTTP_429",
+        "HTTP_502",
+        "HTTP_503",
+        "HTTP_504",
+        "UNAVAILABLE",
+    ]
 )
 RETRYABLE = RETRY_DEFAULT | {"DB_UNAVAILABLE"}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
 from otel_resilience.exceptions import is_code
 
@@ -21,7 +21,12 @@ class HopKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """A service that a failure came through. ``timestamp`` is ``None`` after a wire; ``exhausted``: its retries are used up."""
+    """A service that a failure came through.
+
+    ``retryable``: another try may help. ``exhausted``: its own retries are used up. ``trace_id`` is 32, ``span_id`` 16 hex digits.
+    ``timestamp`` is ``None`` after a wire. ``unknown``: parameters that a later version sent, kept to be sent on. Raises
+    ``ValueError`` for a code that is not ``UPPER_SNAKE`` of at most 63 characters.
+    """
 
     service: str
     code: str
@@ -33,8 +38,9 @@ class Hop:
     span_id: str | None = None
     timestamp: datetime | None = None
     exhausted: bool = False
-    unknown: tuple[tuple[str, Any], ...] = ()
+    unknown: tuple[tuple[str, int | Decimal | str | bytes | bool], ...] = ()
 
     def __post_init__(self) -> None:
         if not is_code(self.code):
             raise ValueError(f"Hop code must be UPPER_SNAKE, at most 63 characters, got {self.code!r}")
+        object.__setattr__(self, "kind", HopKind(self.kind))

@@ -1,0 +1,18 @@
+"""How much of a story fits on the wire."""
+
+from __future__ import annotations
+
+#: Hops that a chain holds: the root and the last of the others.
+MAX_HOPS = 8
+#: Bytes of a service's name, in UTF-8.
+MAX_NAME = 64
+#: Bytes that an encoded chain aims at: above it, operations and versions are left out.
+AIM = 1024
+#: Bytes that an encoded chain, or any field of ours, never exceeds; a longer one is not read.
+HARD = 2048
+
+
+def cut_name(name: str) -> str:
+    """``name`` as it may go over a wire: printable, at most 64 bytes of UTF-8, cut between characters."""
+    printable = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
+    return printable.encode(errors="replace")[:MAX_NAME].decode(errors="ignore")
