@@ -1,5 +1,6 @@
 """Resilience that OpenTelemetry can see: the public names."""
 
+import otel_resilience.defaults  # noqa: F401 — for its effect: it wires telemetry, see docs/decisions/0003
 from otel_resilience import defaults as _defaults  # wires telemetry; imported for that alone
 from otel_resilience.config.load import load_config
 from otel_resilience.context.deadline import Deadline

@@ -75,9 +75,6 @@ class CallScope(Protocol):
 
     def attempt_started(self, number: int) -> AttemptScope | None: ...
 
-    def suspend(self) -> None:
-        """The call goes on elsewhere (a stream, a future): stop being current, stay open."""
-
     def finish(self, summary: CallSummary) -> None: ...
 
 

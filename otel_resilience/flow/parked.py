@@ -33,8 +33,6 @@ class ParkedExecution:
         self._flow = Stepwise(self._execution.flow, _OwnContext(self._execution.call.clock))
         self._open = threading.Lock()  # held for good by whoever finishes first
         self.refused = self._context.run(self._conclude, None)
-        if self.refused is None and self._execution.call.scope is not None:
-            self._context.run(self._execution.call.scope.suspend)
 
     def run(self, function: Callable[[], T]) -> T:
         """Call ``function`` in the context that an invocation by this flow has. It must not ``finish``."""
