@@ -1,0 +1,1 @@
+"""``otel-resilience demo``: a shop of four services that fails for real, and what its telemetry says of it."""
