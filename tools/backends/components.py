@@ -35,7 +35,9 @@ def version_said_by(program: Path) -> tuple[int, int]:
 def _is_jaeger_2(program: Path) -> bool:
     # A build says its version in many ways, or not at all; what it is made of decides whether our configuration runs.
     parts = said_by(program, "components")
-    return all(part in parts for part in ("jaeger_storage_exporter", "spanmetrics", "otlphttp", "healthcheckv2"))
+    return all(
+        part in parts for part in ("jaeger_storage_exporter", "spanmetrics", "otlphttp", "healthcheckv2")
+    )
 
 
 def _is_prometheus_3(program: Path) -> bool:

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class CannotObtain(Exception):
+class UnobtainableError(Exception):
     """A backend cannot be had; the message says what is missing and what to do about it."""

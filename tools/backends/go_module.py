@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from failures import CannotObtain
+from failures import UnobtainableError
 
 # Enough to keep two cores busy, and no more memory than a small machine has.
 PARALLEL_COMPILATIONS = "2"
@@ -28,23 +28,35 @@ def download(go: Path, pinned: str) -> Path:
     command = [str(go), "mod", "download", "-json", pinned]
     answer = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
     if answer.returncode != 0:
-        raise CannotObtain(f"{pinned} could not be downloaded:\n{_last_lines(answer.stdout + answer.stderr)}")
+        raise UnobtainableError(
+            f"{pinned} could not be downloaded:\n{_last_lines(answer.stdout + answer.stderr)}"
+        )
     return Path(json.loads(answer.stdout)["Dir"])
 
 
 def build(go: Path, folder: Path, programs: list[str], into: Path) -> None:
     """Build `./cmd/<program>` for each program into the folder `into`, with a line of progress now and then."""
-    command = [str(go), "build", "-C", str(folder), "-trimpath", "-ldflags=-s -w", "-p", PARALLEL_COMPILATIONS]
+    command = [
+        str(go),
+        "build",
+        "-C",
+        str(folder),
+        "-trimpath",
+        "-ldflags=-s -w",
+        "-p",
+        PARALLEL_COMPILATIONS,
+    ]
     command += ["-v", "-o", f"{into}{os.sep}", *(f"./cmd/{program}" for program in programs)]
     said: list[str] = []
-    with subprocess.Popen(
-        command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        with _progress(said):
-            said.extend(process.stdout)
+    with (
+        subprocess.Popen(
+            command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
+        _progress(said),
+    ):
+        said.extend(process.stdout or ())
     if process.returncode != 0:
-        raise CannotObtain(f"{folder.name} could not be built:\n{_last_lines(''.join(said))}")
+        raise UnobtainableError(f"{folder.name} could not be built:\n{_last_lines(''.join(said))}")
 
 
 def _environment() -> dict[str, str]:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from components import COMPONENTS, Component
-from failures import CannotObtain
+from failures import UnobtainableError
 from go_module import build, download
 from toolchain import find_or_install_go
 
@@ -29,7 +29,11 @@ def obtain(component: Component, folder: Path) -> str:
     if all(program.is_symlink() and program.exists() for program in wanted):
         return "linked from the PATH, as before"
     # `exists` follows links: a link to a program that was uninstalled since is obtained again.
-    if all(program.exists() for program in wanted) and stamp.exists() and stamp.read_text() == component.pinned:
+    if (
+        all(program.exists() for program in wanted)
+        and stamp.exists()
+        and stamp.read_text() == component.pinned
+    ):
         return "there already"
     binaries.mkdir(parents=True, exist_ok=True)
     on_path = fitting_on_path(component, binaries)
@@ -67,13 +71,15 @@ def fitting_on_path(component: Component, besides: Path) -> list[Path] | None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="obtain.py", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--into", type=Path, default=BACKENDS, help="folder to obtain into (default: .backends)")
+    parser.add_argument(
+        "--into", type=Path, default=BACKENDS, help="folder to obtain into (default: .backends)"
+    )
     folder: Path = parser.parse_args().into.resolve()
     print(f"Backends, in {folder / 'bin'}:", flush=True)
     for component in COMPONENTS:
         try:
             where_from = obtain(component, folder)
-        except CannotObtain as missing:
+        except UnobtainableError as missing:
             print(f"{component.title} cannot be had: {missing}", file=sys.stderr)
             return 1
         print(f"  {component.title}: {where_from}", flush=True)

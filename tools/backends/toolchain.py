@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from components import said_by
-from failures import CannotObtain
+from failures import UnobtainableError
 
 # Since 1.21 `go` itself fetches the newer toolchain that a module asks for.
 OLDEST_GO = (1, 21)
@@ -29,14 +29,14 @@ USUAL_PLACES = (
 def find_or_install_go() -> Path:
     """A `go` of at least 1.21: from the PATH, from the usual places, or, as root, from the distribution.
 
-    Raises `CannotObtain` that names the package and the version if there is none.
+    Raises `UnobtainableError` that names the package and the version if there is none.
     """
     go = _found()
     if go is None and _installed_by_apt():
         go = _found()
     if go is None:
         oldest = ".".join(map(str, OLDEST_GO))
-        raise CannotObtain(
+        raise UnobtainableError(
             f"Go {oldest} or newer is needed to build the backends, and none was found on the PATH or in the usual places.\n"
             f"  Install it (Debian, Ubuntu: the package {APT_PACKAGE} where it is at least {oldest}; anywhere: https://go.dev/dl/),\n"
             "  or put jaeger 2, prometheus 3, promtool, alertmanager and amtool on the PATH; then run this again."
@@ -49,7 +49,9 @@ def _found() -> Path | None:
     candidates = [Path(on_path)] if on_path else []
     for place in USUAL_PLACES:
         folder = Path(place).expanduser()
-        candidates += sorted(Path(folder.anchor).glob(f"{folder.relative_to(folder.anchor)}/go"), reverse=True)
+        candidates += sorted(
+            Path(folder.anchor).glob(f"{folder.relative_to(folder.anchor)}/go"), reverse=True
+        )
     return next((go for go in candidates if _version(said_by(go, "version")) >= OLDEST_GO), None)
 
 
