@@ -1,9 +1,8 @@
 """Resilience that OpenTelemetry can see: the public names."""
 
-import otel_resilience.defaults  # noqa: F401 — for its effect: it wires telemetry, see docs/decisions/0003
-from otel_resilience import defaults as _defaults  # wires telemetry; imported for that alone
 from otel_resilience.config.load import load_config
 from otel_resilience.context.deadline import Deadline
+from otel_resilience.defaults import VERSION as __version__  # the composition root: wires telemetry
 from otel_resilience.errors.adopt import error_chain
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codes import register_code
@@ -61,4 +60,3 @@ __all__ = [
     "load_config",
     "register_code",
 ]
-del _defaults

@@ -6,5 +6,8 @@ It costs no SDK: with the API alone every instrument and span is a no-op, and wh
 from __future__ import annotations
 
 from otel_resilience.telemetry.install import install
+from otel_resilience.telemetry.names import VERSION
 
 install()
+
+__all__ = ["VERSION"]

@@ -1,0 +1,78 @@
+"""What callers get and listeners hear, for threads and for asyncio alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from otel_resilience import (
+    BreakerState,
+    CircuitBreaker,
+    Deadline,
+    Pipeline,
+    Retry,
+    Timeout,
+)
+from otel_resilience.events import (
+    AttemptFinished,
+    ExecutionFinished,
+    ExecutionRejected,
+    ExecutionTimedOut,
+)
+from otel_resilience.outcome import Outcome
+from otel_resilience.testing import ManualClock, Recorder
+from tests.flow.flaky import Flaky
+from tests.worlds import World
+
+
+def test_a_value_passes_through_as_it_is(world: World, seen: Recorder) -> None:
+    value = object()
+    assert world.call(Pipeline("p"), lambda: value) is value
+    (finished,) = seen.of(ExecutionFinished)
+    assert (finished.outcome, finished.error_type, finished.counted) == (Outcome.SUCCESS, None, True)
+    assert [a.attempt_type for a in seen.of(AttemptFinished)] == ["initial"]
+
+
+def test_the_functions_own_error_is_raised_as_the_same_object_with_its_cause(world: World) -> None:
+    original = KeyError("mine")
+    original.__cause__ = OSError("below")
+
+    def fail() -> None:
+        raise original
+
+    guard = Pipeline("p", Timeout(5.0), Retry(on=OSError), CircuitBreaker())
+    with pytest.raises(KeyError) as caught:
+        world.call(guard, fail)
+    assert caught.value is original
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__context__ is None
+
+
+def test_nested_guards_of_one_name_count_a_call_once(world: World, seen: Recorder) -> None:
+    breaker = CircuitBreaker("p")
+    world.call(Pipeline("p"), lambda: breaker.call(lambda: 1))
+    assert [f.counted for f in seen.of(ExecutionFinished)] == [False, True]
+
+
+def test_shadow_decides_and_counts_but_never_blocks_delays_or_retries(
+    world: World, clock: ManualClock, seen: Recorder
+) -> None:
+    breaker = CircuitBreaker("p", failure_threshold=1)
+    guard = Pipeline("p", Timeout(1.0), Retry(on=OSError), breaker, mode="shadow")
+    flaky = Flaky(1)
+    with pytest.raises(OSError):
+        world.call(guard, flaky)
+    assert flaky.calls == 1
+    assert breaker.state is BreakerState.OPEN
+    assert world.call(guard, flaky) == "done"
+    assert [r.enforced for r in seen.of(ExecutionRejected)] == [False]
+    assert Deadline.current() is None
+    world.call(guard, lambda: clock.advance(1.0))
+    assert [t.enforced for t in seen.of(ExecutionTimedOut)] == [False]
+
+
+def test_off_is_as_if_nothing_were_there(world: World, seen: Recorder) -> None:
+    breaker = CircuitBreaker("p")
+    breaker.force_open()
+    forced = len(seen.events)
+    assert world.call(Pipeline("p", breaker, mode="off"), lambda: 1) == 1
+    assert seen.events[forced:] == []
