@@ -66,7 +66,7 @@ def _print(name: str, found: FileSpec | tuple[Fault, ...]) -> None:
         return
     if found.services and not _print_table(found):
         for service, match, operation, policies in _rows(found):
-            policy = ", ".join(policies) or "not guarded"
+            policy = " > ".join(policies) or "not guarded"
             print(f"  {operation}: {policy}" if operation else f"{service} [{', '.join(match)}]: {policy}")
     print(f"{name}: ok (mode {found.mode}, propagation {found.propagation}, {_guarded(found)})")
 

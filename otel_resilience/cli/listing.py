@@ -111,7 +111,7 @@ def _text(policy: dict[str, Any]) -> str:
         for key, value in policy.items()
         if key in _ALWAYS[name] or (key != "policy" and value != usual.get(key))
     ]
-    return f"{name} ({' '.join(options)})"
+    return f"{name} {' '.join(options)}"
 
 
 def _option(key: str, value: Any) -> str:

@@ -51,7 +51,7 @@ def written(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            key = part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False)
+            key = part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=not part.isprintable())
             text += f".{key}" if text else key
     return text
 
