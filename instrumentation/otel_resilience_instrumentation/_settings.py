@@ -18,6 +18,7 @@ from otel_resilience.boundary import Boundary
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.outcome import Mode
 from otel_resilience.telemetry import install as telemetry
+from otel_resilience.telemetry.service import fill_in
 
 if TYPE_CHECKING:
     from otel_resilience.config.config import Config
@@ -164,6 +165,7 @@ def _load(path: str | None, mode: str | None) -> Config | None:
         say(logging.ERROR, f"policy file not in force, nothing is guarded: {path}: {type(error).__name__}: {error}")
     else:
         telemetry.set_config_status(True)
+        fill_in(loaded.service)
         return loaded
     telemetry.set_config_status(False)
     return None

@@ -17,15 +17,19 @@ from otel_resilience_instrumentation import _settings
 from tests.instrumentation.http_server import ScriptedServer
 
 _exporter = InMemorySpanExporter()
+_exported: list[TracerProvider] = []
 
 
 @pytest.fixture
 def spans() -> Iterator[InMemorySpanExporter]:
-    """The finished spans of this test; the SDK's provider is set once for the process."""
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
+    """The finished spans of this test; a process has one provider for good, whoever set it."""
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
         provider = TracerProvider(resource=Resource.create({"service.name": "shop"}))
-        provider.add_span_processor(SimpleSpanProcessor(_exporter))
         trace.set_tracer_provider(provider)
+    if provider not in _exported:
+        provider.add_span_processor(SimpleSpanProcessor(_exporter))
+        _exported.append(provider)
     _exporter.clear()
     yield _exporter
     _exporter.clear()

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import requests
-from opentelemetry.context import attach, detach, set_value
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from requests.adapters import BaseAdapter
 
 from otel_resilience import CircuitOpenError, Deadline, ServiceTimeoutError, Timeout, error_chain
@@ -298,19 +300,14 @@ class TestGuarded:
         assert numbers == ["attempt=1, chain"] * 2 + ["attempt=2, chain"] * 2
 
     def test_the_exporters_own_calls_are_never_guarded(self, settings: Settings, server: ScriptedServer) -> None:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
         settings('services: {"*": {circuit_breaker: {failure_threshold: 1}}}')
         server.answers(Reply(400))
-        exporter = OTLPSpanExporter(endpoint=server.url)
-        token = attach(set_value("suppress_instrumentation", True))  # as every SDK processor does around an export
-        try:
-            with Recorder() as recorder:
-                for _ in range(3):
-                    exporter._export(b"")  # the request alone, without the exporter's own retrying
-        finally:
-            detach(token)
-            exporter.shutdown()
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=server.url)))
+        with Recorder() as recorder:
+            for _ in range(3):
+                provider.get_tracer("test").start_span("exported at once").end()
+        provider.shutdown()
         assert recorder.events == []
         assert len(server.asked) == 3
         assert all("resilience" not in asked.headers for asked in server.asked)
