@@ -105,7 +105,7 @@ def _read(member: Member, *, is_root: bool) -> Hop:
     try:
         code, kind = given.pop("c"), given.pop("k", Token(HopKind.LOCAL))
         if not (
-            isinstance(code, Token) and isinstance(kind, Token) and is_code(code) and kind in set(HopKind)
+            isinstance(code, Token) and isinstance(kind, Token) and is_code(code) and str(kind) in _KINDS
         ):
             raise malformed("c is an UPPER_SNAKE token, k a kind")
         hop = Hop(
