@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from otel_resilience.context import guards
 from otel_resilience.errors import failed_call
 from otel_resilience.errors.failed_call import FailedCall
+from otel_resilience.errors.hop import HopKind
+from otel_resilience.errors.hop import HopKind
 from otel_resilience.events import ExecutionFailed, ExecutionFinished
-from otel_resilience.exceptions import ResilienceError
+from otel_resilience.exceptions import ResilienceError, ServiceTimeoutError
 from otel_resilience.flow.call import Call, attempt
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.listener import LISTENERS, tracing
@@ -42,6 +45,10 @@ class Execution:
         guards.leave(self._token)
         call.outcome = call.outcome_of(result, begun=call.attempts > 0, elapsed=call.elapsed())
         reading = call.reading(result)
+        if call.late:
+            # It was returned, and read as what it is; but what it is reported as is the end of the time.
+            code = ServiceTimeoutError.error_code
+            reading = replace(reading, code=code, error_type=code, kind=HopKind.TIMEOUT)
         if call.outcome is Outcome.CANCELLED:
             call.error_type = None
         else:
