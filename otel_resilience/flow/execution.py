@@ -11,7 +11,6 @@ from otel_resilience.context import guards
 from otel_resilience.errors import failed_call
 from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.errors.hop import HopKind
-from otel_resilience.errors.hop import HopKind
 from otel_resilience.events import ExecutionFailed, ExecutionFinished
 from otel_resilience.exceptions import ResilienceError, ServiceTimeoutError
 from otel_resilience.flow.call import Call, attempt
