@@ -16,7 +16,7 @@ from otel_resilience.cli.demo.customer import Phase
 from otel_resilience.cli.demo.plan import Plan
 from otel_resilience.cli.demo.story import Episode, Result, Story, Transition
 from otel_resilience.cli.demo.traces import Trace, walk
-from otel_resilience.cli.demo.tree import answer_of, tree_of
+from otel_resilience.cli.demo.tree import answer_of, lines_of
 
 
 def print_report(console: Console, plan: Plan, story: Story, checks: Sequence[Check]) -> None:
@@ -64,7 +64,9 @@ def _print_episode(console: Console, title: str, episode: Episode | None) -> Non
     if episode is None or episode.trace is None:
         console.print("  there was none")
     else:
-        console.print(tree_of(episode.trace))
+        for line in lines_of(episode.trace):
+            # Never cut or folded: a line too long for the terminal is still whole when it is copied.
+            console.print(line, soft_wrap=True)
     console.print()
 
 

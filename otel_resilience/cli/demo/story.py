@@ -10,7 +10,7 @@ from typing import Any
 from otel_resilience.cli.demo.customer import Checkout, Phase, Visit
 from otel_resilience.cli.demo.plan import Counts
 from otel_resilience.cli.demo.telemetry import LogRecord, Point, Span, Telemetry
-from otel_resilience.cli.demo.traces import Trace, traces_of
+from otel_resilience.cli.demo.traces import Trace, is_guard, traces_of
 from otel_resilience.telemetry import names
 
 _STATE_CHANGED = "resilience.circuit_breaker.state_changed"
@@ -40,11 +40,12 @@ class Episode:
 
     @property
     def result(self) -> Result:
-        """By the status that the customer got; a rejection is a failure that no call to payments was made for."""
+        """By the status that the customer got; a rejection is a failure for which a guarded call was refused."""
         status = self.checkout.status
         if status is not None and status < 400:
             return Result.SUCCESS
-        if self.entry is not None and self.entry.attributes.get(names.ERROR_ROOT_CODE) == "CIRCUIT_OPEN":
+        spans = () if self.trace is None else self.trace.spans
+        if any(is_guard(span) and span.attributes.get(names.OUTCOME) == "rejected" for span in spans):
             return Result.REJECTION
         return Result.FAILURE
 

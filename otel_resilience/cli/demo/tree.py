@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import grpc
 from rich.text import Text
-from rich.tree import Tree
 
 from otel_resilience.cli.demo.telemetry import Span
 from otel_resilience.cli.demo.traces import Trace, is_guard
@@ -17,28 +18,39 @@ _ANSWERS = (
     "rpc.response.status_code",
     "rpc.grpc.status_code",
 )
-_GRPC_STATUSES = {number: status.name for status in grpc.StatusCode for number in (status.value[0],)}
+_GRPC_STATUSES = {status.value[0]: status.name for status in grpc.StatusCode}
 _KINDS = {"SERVER": "green", "CLIENT": "cyan", "INTERNAL": "magenta"}
 
 
-def tree_of(trace: Trace) -> Tree:
-    """``trace`` for printing with rich. The root of the error chain is marked."""
-    top = Tree(Text(f"trace {trace.trace_id}", style="dim"), guide_style="dim")
-    waiting = [(top, span) for span in trace.roots]
+def lines_of(trace: Trace) -> Iterator[Text]:
+    """A line for each span, parents before children, with what is to be said of it; the error's root is marked."""
+    root_span_ids = {span.attributes.get(names.ERROR_ROOT_SPAN_ID) for span in trace.roots}
+    yield Text(f"trace {trace.trace_id}", style="dim")
+    # Each with the guide before itself and the one before what is below it.
+    waiting = [("", "", span) for span in reversed(trace.roots)]
     while waiting:
-        above, span = waiting.pop(0)
-        branch = above.add(_line(trace, span))
-        waiting += [(branch, child) for child in trace.children(span)]
-    return top
+        before, below, span = waiting.pop()
+        children = trace.children(span)
+        line = Text(before, style="dim") + _headline(span)
+        if span.span_id in root_span_ids:
+            line.append("  ← root of the error", style="bold red")
+        yield line
+        for note in _notes(span):
+            yield Text(below + ("│ " if children else "  "), style="dim") + note
+        waiting += [
+            (f"{below}├ ", f"{below}│ ", child)
+            if child is not children[-1]
+            else (f"{below}└ ", f"{below}  ", child)
+            for child in reversed(children)
+        ]
 
 
 def answer_of(span: Span) -> str | None:
     """What the call came to: the HTTP status, or the name of the gRPC status."""
     for name in _ANSWERS:
         value = span.attributes.get(name)
-        if value is None:
-            continue
-        return _GRPC_STATUSES.get(value, str(value)) if name.startswith("rpc.") else str(value)
+        if value is not None:
+            return _GRPC_STATUSES.get(value, str(value)) if name.startswith("rpc.") else str(value)
     return None
 
 
@@ -51,50 +63,51 @@ def chain_of(span: Span) -> str | None:
     return " ← ".join(f"{service} {code}" for service, code in zip(services, codes, strict=False))
 
 
-def _line(trace: Trace, span: Span) -> Text:
-    line = Text(no_wrap=False)
+def _headline(span: Span) -> Text:
+    line = Text()
     line.append(f"{span.service} ", style="bold")
     line.append(span.name)
     line.append(f"  {span.kind}", style=_KINDS.get(span.kind, ""))
-    answer = answer_of(span)
-    if answer is not None:
-        line.append(f"  {answer}", style="red" if span.status == "ERROR" else "")
+    said = [answer_of(span), *_attempt(span), *_guard(span)]
+    line.append("".join(f"  {each}" for each in said if each), style="yellow")
     if span.status == "ERROR":
         line.append("  ERROR", style="bold red")
+    code = span.attributes.get(names.ERROR_CODE)
+    if span.kind == "SERVER" and code is not None:
+        line.append(f" {code}", style="red")
     line.append(f"  {span.milliseconds:.0f} ms", style="dim")
-    for note in (*_attempt_notes(span), *_guard_notes(span)):
-        line.append(f"\n  {note}", style="yellow")
-    chain = chain_of(span)
-    if chain is not None and span.kind == "SERVER":
-        line.append("\n  chain: ", style="dim").append(chain, style="red")
-    if _is_root(trace, span):
-        line.append("\n  ↑ root of the error", style="bold red")
     return line
 
 
-def _attempt_notes(span: Span) -> list[str]:
+def _attempt(span: Span) -> Iterator[str]:
     number = span.attributes.get(names.ATTEMPT_NUMBER)
-    if number is None:
-        return []
     resent = span.attributes.get(names.HTTP_RESEND_COUNT)
-    return [f"attempt {number}" if resent is None else f"attempt {number}, resend_count {resent}"]
+    if number is not None:
+        yield f"attempt {number}"
+    if resent is not None:
+        yield f"resend_count {resent}"
 
 
-def _guard_notes(span: Span) -> list[str]:
+def _guard(span: Span) -> Iterator[str]:
     if not is_guard(span):
-        return []
+        return
     has = span.attributes
-    notes = [f"outcome {has.get(names.OUTCOME)}, attempts {has.get(names.ATTEMPT_COUNT, 0)}"]
+    attempts = has.get(names.ATTEMPT_COUNT, 0)
+    yield (
+        f"{has.get(names.OUTCOME)} after {attempts} attempts" if attempts > 1 else str(has.get(names.OUTCOME))
+    )
     if names.BREAKER_STATE in has:
-        notes[0] += f", circuit {has[names.BREAKER_STATE]}"
-    if names.REJECTION_REASON in has:
-        notes[0] += f", rejected: {has[names.REJECTION_REASON]}"
+        yield f"circuit {has[names.BREAKER_STATE]}"
+
+
+def _notes(span: Span) -> Iterator[Text]:
+    """The whole chain where the trace begins, and what opened a circuit where it refuses."""
+    chain = chain_of(span)
+    if span.parent_id is None and chain is not None:
+        yield Text("error chain: ", style="dim") + Text(chain, style="red")
+    has = span.attributes
     if names.CAUSE_CODE in has:
-        notes.append(
-            f"opened by {has.get(names.CAUSE_SERVICE)} {has[names.CAUSE_CODE]} in trace {has.get(names.CAUSE_TRACE_ID)}"
+        yield Text(
+            f"opened by {has.get(names.CAUSE_SERVICE)} {has[names.CAUSE_CODE]} in trace {has.get(names.CAUSE_TRACE_ID)}",
+            style="yellow",
         )
-    return notes
-
-
-def _is_root(trace: Trace, span: Span) -> bool:
-    return any(other.attributes.get(names.ERROR_ROOT_SPAN_ID) == span.span_id for other in trace.roots)
