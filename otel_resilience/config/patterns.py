@@ -69,8 +69,8 @@ def normal_host(host: str) -> str:
 def read_host_port(text: str) -> HostPort | None:
     """``host``, ``host:port``, ``[v6]:port`` or a bare v6 address; ``None`` for anything else."""
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        if not _is_v6(host) or (rest and not rest.startswith(":")):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or not _is_v6(host) or (rest and not rest.startswith(":")):
             return None
         port = rest[1:] if rest else None
     elif _is_v6(text):

@@ -147,8 +147,41 @@ def test_a_number_too_long_for_a_line_is_named() -> None:
 
 
 _WORDS = st.sampled_from(
-    "mode defaults services timeout retry on off circuit_breaker match endpoints operations idempotent max_attempts backoff initial max jitter "
-    "budget ratio force recovery_max recovery_timeout attempt_timeout propagation service * a POST\u00a0/x Charge 2s 1ms open full".split()
+    [
+        "mode",
+        "defaults",
+        "services",
+        "timeout",
+        "retry",
+        "on",
+        "off",
+        "circuit_breaker",
+        "match",
+        "endpoints",
+        "operations",
+        "idempotent",
+        "max_attempts",
+        "backoff",
+        "initial",
+        "max",
+        "jitter",
+        "budget",
+        "ratio",
+        "force",
+        "recovery_max",
+        "recovery_timeout",
+        "attempt_timeout",
+        "propagation",
+        "service",
+        "*",
+        "a",
+        "POST /x",
+        "Charge",
+        "2s",
+        "1ms",
+        "open",
+        "full",
+    ]
 )
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | _WORDS | st.text(max_size=5)
 _TREES = st.recursive(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-import datetime
+import datetime as dt
 import json
 import math
 import sys
@@ -88,7 +88,7 @@ def test_not_a_number_is_a_number() -> None:
         st.none()
         | st.booleans()
         | st.integers()
-        | st.floats(allow_nan=False)
+        | st.floats(allow_nan=False, allow_infinity=False)
         | st.text(st.characters(categories=["L", "N", "P", "S"])),
         lambda inner: (
             st.lists(inner, max_size=3) | st.dictionaries(st.text("abon", min_size=1), inner, max_size=3)
@@ -97,8 +97,7 @@ def test_not_a_number_is_a_number() -> None:
     )
 )
 def test_what_json_says_yaml_says_too(value: Any) -> None:
-    written = json.dumps(value, ensure_ascii=False).replace("Infinity", ".inf")
-    assert value_of(written) == value
+    assert value_of(json.dumps(value, ensure_ascii=False)) == value
 
 
 @given(st.text())
@@ -196,4 +195,4 @@ def test_the_library_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_library_stays_as_it_was_for_others() -> None:
     read_yaml("a: on")
-    assert yaml.safe_load("a: on\nb: 2001-01-01") == {"a": True, "b": datetime.date(2001, 1, 1)}
+    assert yaml.safe_load("a: on\nb: 2001-01-01") == {"a": True, "b": dt.date(2001, 1, 1)}
