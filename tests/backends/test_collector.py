@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 
 from tests.backends.asking import eventually, get_json
@@ -31,6 +34,18 @@ def test_spans_are_found_in_jaeger_by_id_and_by_what_broke(backends: Backends) -
         broken = {"resilience.error.root.code": "DB_UNAVAILABLE"}
         assert [trace["traceID"] for trace in backends.traces(service.name, broken)] == [trace_id]
         assert backends.traces(service.name, {"resilience.error.root.code": "CIRCUIT_OPEN"}) == []
+
+
+def test_spans_sent_over_http_arrive_too(backends: Backends) -> None:
+    exporter = OTLPSpanExporter(f"http://{backends.otlp_http}/v1/traces")
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    span = provider.get_tracer("tests").start_span("GET /")
+    span.end()
+    provider.shutdown()
+    trace_id = format_trace_id(span.get_span_context().trace_id)
+    trace = eventually(lambda: backends.trace(trace_id), "the span in Jaeger")
+    assert [one["operationName"] for one in trace["spans"]] == ["GET /"]
 
 
 def test_requests_of_spans_are_counted_in_prometheus_and_shown_by_jaeger(backends: Backends) -> None:
