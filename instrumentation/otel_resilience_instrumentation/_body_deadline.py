@@ -53,7 +53,7 @@ class DeadlineReader(io.RawIOBase):
 
 def bound_body(raw: Any, expires_at: float) -> bool:
     """Let the body of ``raw``, a ``urllib3.HTTPResponse``, be read until ``expires_at``. False where it is built otherwise (a test's double)."""
-    message = getattr(raw, "_fp", None)
+    message: Any = getattr(raw, "_fp", None)
     reader = getattr(message, "fp", None)
     if reader is None or not hasattr(reader, "read1"):
         return False

@@ -16,7 +16,9 @@ from otel_resilience.telemetry.names import SCOPE, VERSION
 from otel_resilience_instrumentation._http import Destination
 
 #: RFC 9110 section 9.3, RFC 5789, RFC 10008; others are ``_OTHER``, by the conventions.
-_METHODS = frozenset("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH QUERY".split())
+_METHODS = frozenset(
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"]
+)
 
 #: Parameters that hold credentials, by the conventions for ``url.full``.
 _SECRETS = frozenset({"AWSAccessKeyId", "Signature", "sig", "X-Goog-Signature"})
@@ -48,7 +50,11 @@ def client_span(
     name = "HTTP" if known == "_OTHER" else known
     tracer = trace.get_tracer(SCOPE, VERSION)
     with tracer.start_as_current_span(
-        name, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
+        name,
+        kind=SpanKind.CLIENT,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
     ) as span:
         propagate.inject(headers)
         try:

@@ -34,7 +34,9 @@ _in_hand: ContextVar[ClientCall | None] = ContextVar("otel_resilience.httpx", de
 def guarded(send: Send) -> Send:
     """``AsyncClient.send`` with the policies that the request's destination has."""
 
-    async def guarded_send(client: httpx.AsyncClient, request: httpx.Request, **kwargs: Any) -> httpx.Response:
+    async def guarded_send(
+        client: httpx.AsyncClient, request: httpx.Request, **kwargs: Any
+    ) -> httpx.Response:
         if not is_http_instrumentation_enabled():
             return await send(client, request, **kwargs)
         try:

@@ -9,7 +9,12 @@ import httpx
 
 from otel_resilience.errors.adopt import is_timed_out
 from otel_resilience.errors.reading import SUCCEEDED, Reading, read_error
-from otel_resilience.exceptions import DeadlineExceededError, RejectedError, ResilienceError, ServiceTimeoutError
+from otel_resilience.exceptions import (
+    DeadlineExceededError,
+    RejectedError,
+    ResilienceError,
+    ServiceTimeoutError,
+)
 from otel_resilience.outcome import Result, Success, Verdict
 from otel_resilience_instrumentation import _http
 from otel_resilience_instrumentation._own_errors import as_both

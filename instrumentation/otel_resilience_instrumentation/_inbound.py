@@ -46,7 +46,9 @@ class InboundScope:
     Used in one thread or task; ``leave`` may be called twice, and from another context, where it only forgets.
     """
 
-    def __init__(self, current: Request, tokens: list[tuple[Callable[[Token[Any]], None], Token[Any]]]) -> None:
+    def __init__(
+        self, current: Request, tokens: list[tuple[Callable[[Token[Any]], None], Token[Any]]]
+    ) -> None:
         self.request = current
         self._tokens = tokens
         self.answered: Answer | None = None
@@ -62,7 +64,9 @@ class InboundScope:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         self.leave()
 
 

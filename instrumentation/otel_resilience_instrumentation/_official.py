@@ -15,4 +15,6 @@ def draws_client_spans(library: str) -> bool:
     """Whether the official instrumentation draws the CLIENT spans of ``library``, so that we must not."""
     module, name = _CLIENTS[library]
     kind: Any = getattr(sys.modules.get(module), name, None)
-    return kind is not None and bool(kind._instance is not None and kind._instance.is_instrumented_by_opentelemetry)
+    return kind is not None and bool(
+        kind._instance is not None and kind._instance.is_instrumented_by_opentelemetry
+    )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from otel_resilience.exceptions import ResilienceError
 
+_made: dict[tuple[type[ResilienceError], type[Exception]], type[ResilienceError]] = {}
 
-@functools.cache
+
 def both(ours: type[ResilienceError], theirs: type[Exception]) -> type[ResilienceError]:
     """The class that is ``ours`` and ``theirs``, made once for a pair."""
-    members = {"__module__": ours.__module__, "__doc__": f"{ours.__doc__} For its users it is also a {theirs.__name__}."}
-    return type(ours.__name__, (ours, theirs), members)
+    known = _made.get((ours, theirs))
+    if known is not None:
+        return known
+    members = {
+        "__module__": ours.__module__,
+        "__doc__": f"{ours.__doc__} For users of the client it is also a {theirs.__name__}.",
+    }
+    # Two threads may both make one; the first that is kept is everybody's.
+    return _made.setdefault((ours, theirs), type(ours.__name__, (ours, theirs), members))
 
 
 def as_both(error: ResilienceError, theirs: type[Exception], **attributes: Any) -> ResilienceError:

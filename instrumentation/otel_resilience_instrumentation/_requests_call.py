@@ -66,7 +66,9 @@ def guarded(send: Send) -> Send:
 class SessionCall:
     """One logical call: as many attempts as its policies allow, each with as many redirects as the session follows."""
 
-    def __init__(self, send: Send, session: Session, request: PreparedRequest, kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, send: Send, session: Session, request: PreparedRequest, kwargs: dict[str, Any]
+    ) -> None:
         self.session = session
         self._send = send
         self._request = request
@@ -83,7 +85,9 @@ class SessionCall:
         if self._target is None:
             return self._unguarded()
         _processor.ensure_added()
-        not_replayable = None if self._target.idempotent and _is_replayable(self._request) else _http.NOT_IDEMPOTENT
+        not_replayable = (
+            None if self._target.idempotent and _is_replayable(self._request) else _http.NOT_IDEMPOTENT
+        )
         response: Response = self._target.pipeline.execute(
             self._attempt, dialect=self._dialect, peer=self._target.service, not_replayable=not_replayable
         )
@@ -133,13 +137,13 @@ class SessionCall:
         if self._last is None:
             return
         self._last.close()
-        if isinstance(self._request._body_position, int):
+        if _is_rewindable(self._request):
             rewind_body(self._request)
 
     def _receive(self, response: Response) -> None:
         """Read the answer's chain, by the host that gave it, and clean what the library copied from our request."""
-        if response._next is not None:
-            self._undress(response._next)
+        if response.next is not None:
+            self._undress(response.next)
         if _http.is_failure(response.status_code):
             host = _http.destination(response.url).host
             chain = read_chain(response.headers.get(CHAIN_FIELD), host=host)
@@ -194,7 +198,12 @@ class SessionCall:
 
 
 def _is_replayable(request: PreparedRequest) -> bool:
-    return request.body is None or isinstance(request.body, str | bytes) or isinstance(request._body_position, int)
+    return request.body is None or isinstance(request.body, str | bytes) or _is_rewindable(request)
+
+
+def _is_rewindable(request: PreparedRequest) -> bool:
+    # Where a file's reading began, as the library noted it for redirects; anything else cannot be sent again.
+    return isinstance(getattr(request, "_body_position", None), int)
 
 
 def _with_bound_body(hooks: Any, expires_at: float) -> Any:
@@ -221,5 +230,3 @@ def shortened(timeout: Any, left: float) -> Timeout:
 
 def _at_most(seconds: Any, left: float) -> float:
     return min(seconds, left) if isinstance(seconds, int | float) else left
-
-

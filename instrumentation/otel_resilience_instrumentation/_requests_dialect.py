@@ -11,7 +11,12 @@ from requests.models import PreparedRequest, Response
 from otel_resilience.errors import codes
 from otel_resilience.errors.adopt import is_timed_out
 from otel_resilience.errors.reading import SUCCEEDED, Reading, read_error
-from otel_resilience.exceptions import DeadlineExceededError, RejectedError, ResilienceError, ServiceTimeoutError
+from otel_resilience.exceptions import (
+    DeadlineExceededError,
+    RejectedError,
+    ResilienceError,
+    ServiceTimeoutError,
+)
 from otel_resilience.outcome import Result, Success, Verdict
 from otel_resilience_instrumentation import _http
 from otel_resilience_instrumentation._own_errors import as_both
@@ -72,5 +77,3 @@ def says_something(error: BaseException) -> bool:
 
 def _read_response(response: Response) -> Reading:
     return _http.read_response(response, response.status_code, response.headers.get("Retry-After"))
-
-

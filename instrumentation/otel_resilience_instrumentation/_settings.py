@@ -130,7 +130,11 @@ def use(runtime: Runtime | None) -> Runtime | None:
 
 
 def _make(
-    config: str | None, mode: str | None, propagation: str | None, internal_hosts: str | None, enabled: bool | None
+    config: str | None,
+    mode: str | None,
+    propagation: str | None,
+    internal_hosts: str | None,
+    enabled: bool | None,
 ) -> Runtime:
     if not (_flag(ENABLED, True) if enabled is None else enabled):
         return _UNGUARDED
@@ -162,7 +166,10 @@ def _load(path: str | None, mode: str | None) -> Config | None:
     except ConfigurationError as error:
         say(logging.ERROR, f"policy file not in force, nothing is guarded: {error}")
     except Exception as error:  # whatever a parser may still raise: the service starts
-        say(logging.ERROR, f"policy file not in force, nothing is guarded: {path}: {type(error).__name__}: {error}")
+        say(
+            logging.ERROR,
+            f"policy file not in force, nothing is guarded: {path}: {type(error).__name__}: {error}",
+        )
     else:
         telemetry.set_config_status(True)
         fill_in(loaded.service)
@@ -203,4 +210,6 @@ def _only_exports(logger: logging.Logger) -> bool:
     while current is not None:
         handlers += current.handlers
         current = current.parent if current.propagate else None
-    return bool(handlers) and all(type(handler).__module__.startswith("opentelemetry.") for handler in handlers)
+    return bool(handlers) and all(
+        type(handler).__module__.startswith("opentelemetry.") for handler in handlers
+    )

@@ -24,7 +24,9 @@ def post_instrument() -> None:
     exception here would abort the application's start.
     """
     try:
-        disabled = {each.strip() for each in os.environ.get(OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, "").split(",")}
+        disabled = {
+            each.strip() for each in os.environ.get(OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, "").split(",")
+        }
         active = [each for each in _instrumentor.active() if each.name not in disabled]
         if not active or disabled & {"*", _NAME}:
             return

@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 import requests
 
-from otel_resilience.exceptions import CircuitOpenError, DeadlineExceededError, RetriesExhaustedError
-from otel_resilience.exceptions import ServiceTimeoutError
+from otel_resilience.exceptions import (
+    CircuitOpenError,
+    DeadlineExceededError,
+    RetriesExhaustedError,
+    ServiceTimeoutError,
+)
 from otel_resilience.outcome import Verdict
 from otel_resilience.testing import ManualClock
 from otel_resilience_instrumentation import _http
@@ -33,7 +37,12 @@ def test_what_a_status_means(
     status: int, failed: bool, verdict: Verdict, code: str | None, retryable: bool
 ) -> None:
     reading = _http.read_response(object(), status, None)
-    assert (reading.failed, reading.verdict, reading.code, reading.retryable) == (failed, verdict, code, retryable)
+    assert (reading.failed, reading.verdict, reading.code, reading.retryable) == (
+        failed,
+        verdict,
+        code,
+        retryable,
+    )
     assert reading.error_type == (str(status) if status >= 400 else None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -102,7 +103,11 @@ async def test_nothing_is_added_where_instrumentation_is_suppressed(
 
 @pytest.mark.parametrize("official", ["absent", "first", "last"])
 async def test_one_client_span_an_attempt(
-    official: str, client: httpx.AsyncClient, policies: Any, server: ScriptedServer, spans: InMemorySpanExporter
+    official: str,
+    client: httpx.AsyncClient,
+    policies: Any,
+    server: ScriptedServer,
+    spans: InMemorySpanExporter,
 ) -> None:
     policies(RETRY)
     if official == "first":
@@ -188,11 +193,16 @@ async def test_who_cancels_gets_his_cancellation(
     client: httpx.AsyncClient, policies: Any, server: ScriptedServer
 ) -> None:
     policies("timeout: 5s, circuit_breaker: {failure_threshold: 1}")
-    server.answers(lambda handler: server.stopping.wait(5) and None, Reply())
+    arrived = threading.Event()
+
+    def hang(handler: BaseHTTPRequestHandler) -> None:
+        arrived.set()
+        server.stopping.wait(5)
+
+    server.answers(hang, Reply())
     with Recorder() as recorder:
         task = asyncio.create_task(client.get(server.url))
-        while not server.asked:
-            await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(arrived.wait, 5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

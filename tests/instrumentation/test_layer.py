@@ -76,7 +76,9 @@ def by_wrapt(library: ModuleType) -> type[BaseInstrumentor]:
             return ()
 
         def _instrument(self, **kwargs: Any) -> None:
-            wrapt.wrap_function_wrapper(library, "send", lambda wrapped, _, args, kw: wrapped(*args, "official", **kw))
+            wrapt.wrap_function_wrapper(
+                library, "send", lambda wrapped, _, args, kw: wrapped(*args, "official", **kw)
+            )
 
         def _uninstrument(self, **kwargs: Any) -> None:
             unwrap(library, "send")
@@ -93,14 +95,18 @@ def official(request: pytest.FixtureRequest, library: ModuleType) -> BaseInstrum
 BOTH = ("ours", "official", "original")
 
 
-def test_ours_first_and_the_official_one_after(library: ModuleType, layer: Layer, official: BaseInstrumentor) -> None:
+def test_ours_first_and_the_official_one_after(
+    library: ModuleType, layer: Layer, official: BaseInstrumentor
+) -> None:
     layer.activate()
     official.instrument()
     assert library.send() == BOTH
     assert layer.is_outermost
 
 
-def test_the_official_one_first_and_ours_after(library: ModuleType, layer: Layer, official: BaseInstrumentor) -> None:
+def test_the_official_one_first_and_ours_after(
+    library: ModuleType, layer: Layer, official: BaseInstrumentor
+) -> None:
     official.instrument()
     layer.activate()
     assert library.send() == BOTH
@@ -185,7 +191,9 @@ def test_a_layer_begun_by_an_instrumentor_waits_for_its_end(library: ModuleType,
 
         def _instrument(self, **kwargs: Any) -> None:
             layer.activate()
-            wrapt.wrap_function_wrapper(library, "send", lambda wrapped, _, args, kw: wrapped(*args, "official", **kw))
+            wrapt.wrap_function_wrapper(
+                library, "send", lambda wrapped, _, args, kw: wrapped(*args, "official", **kw)
+            )
 
         def _uninstrument(self, **kwargs: Any) -> None: ...
 

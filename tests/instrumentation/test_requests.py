@@ -116,9 +116,12 @@ class TestUnguarded:
         assert error_chain(requests.get(server.url)) is None
 
     @pytest.mark.parametrize(
-        ("field", "reason"), [("<script>", "malformed"), ("x" * 4096, "oversized"), ('"a";c=lower', "malformed")]
+        ("field", "reason"),
+        [("<script>", "malformed"), ("x" * 4096, "oversized"), ('"a";c=lower', "malformed")],
     )
-    def test_ignores_and_counts_a_hostile_chain(self, server: ScriptedServer, field: str, reason: str) -> None:
+    def test_ignores_and_counts_a_hostile_chain(
+        self, server: ScriptedServer, field: str, reason: str
+    ) -> None:
         server.answers(Reply(503, {"error-chain": field}))
         with Recorder() as recorder:
             response = requests.get(server.url)
@@ -179,7 +182,9 @@ class TestUnguarded:
         with pytest.raises(requests.exceptions.InvalidURL):
             requests.get("http://host:port/")
 
-    def test_propagation_off_sends_and_reads_nothing(self, settings: Settings, server: ScriptedServer) -> None:
+    def test_propagation_off_sends_and_reads_nothing(
+        self, settings: Settings, server: ScriptedServer
+    ) -> None:
         settings(propagation="off")
         server.answers(Reply(503, {"error-chain": CHAIN}))
         assert error_chain(requests.get(server.url)) is None
@@ -216,7 +221,9 @@ class TestGuarded:
         assert len(server.asked) == 1
         assert [event.reason for event in recorder.of(RetrySuppressed)] == ["not_idempotent"]
 
-    def test_a_post_with_a_key_is_sent_again_with_its_body(self, policies: Any, server: ScriptedServer) -> None:
+    def test_a_post_with_a_key_is_sent_again_with_its_body(
+        self, policies: Any, server: ScriptedServer
+    ) -> None:
         policies(RETRY)
         server.answers(Reply(503), Reply())
         requests.post(server.url, data=b"charge", headers={"Idempotency-Key": "1"})
@@ -258,7 +265,9 @@ class TestGuarded:
         server.answers(Reply(404))
         with Recorder() as recorder:
             assert [requests.get(server.url).status_code for _ in range(3)] == [404] * 3
-        assert {(e.outcome, e.error_type) for e in recorder.of(ExecutionFinished)} == {(Outcome.SUCCESS, "404")}
+        assert {(e.outcome, e.error_type) for e in recorder.of(ExecutionFinished)} == {
+            (Outcome.SUCCESS, "404")
+        }
 
     def test_the_callers_own_mistake_opens_no_circuit(self, policies: Any, server: ScriptedServer) -> None:
         policies("circuit_breaker: {failure_threshold: 1}")
@@ -293,13 +302,17 @@ class TestGuarded:
 
     def test_a_redirect_is_part_of_its_attempt(self, policies: Any, server: ScriptedServer) -> None:
         policies(RETRY)
-        server.answers(Reply(302, {"Location": "/next"}), Reply(503), Reply(302, {"Location": "/next"}), Reply())
+        server.answers(
+            Reply(302, {"Location": "/next"}), Reply(503), Reply(302, {"Location": "/next"}), Reply()
+        )
         assert requests.get(server.url).status_code == 200
         assert [asked.path for asked in server.asked] == ["/", "/next", "/", "/next"]
         numbers = [asked.headers["resilience"] for asked in server.asked]
         assert numbers == ["attempt=1, chain"] * 2 + ["attempt=2, chain"] * 2
 
-    def test_the_exporters_own_calls_are_never_guarded(self, settings: Settings, server: ScriptedServer) -> None:
+    def test_the_exporters_own_calls_are_never_guarded(
+        self, settings: Settings, server: ScriptedServer
+    ) -> None:
         settings('services: {"*": {circuit_breaker: {failure_threshold: 1}}}')
         server.answers(Reply(400))
         provider = TracerProvider()
@@ -332,7 +345,9 @@ class TestInTime:
 
         def trickle(handler: BaseHTTPRequestHandler) -> None:
             handler.send_response(200)
-            handler.send_header(*(("Transfer-Encoding", "chunked") if chunked else ("Content-Length", "1000")))
+            handler.send_header(
+                *(("Transfer-Encoding", "chunked") if chunked else ("Content-Length", "1000"))
+            )
             handler.end_headers()
             try:
                 while not server.stopping.wait(0.02):
@@ -388,7 +403,9 @@ class TestInTime:
             server.answers(_after(0.6))
             assert session.get(server.url + "/free").text == "ok"
 
-    def test_a_keyed_operation_within_a_deadline_of_its_own(self, policies: Any, server: ScriptedServer) -> None:
+    def test_a_keyed_operation_within_a_deadline_of_its_own(
+        self, policies: Any, server: ScriptedServer
+    ) -> None:
         policies("timeout: 5s")
         seen: list[float] = []
 
@@ -403,7 +420,9 @@ class TestInTime:
 
 def _after(seconds: float) -> Callable[[BaseHTTPRequestHandler], None]:
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        time.sleep(seconds)  # a server that is slow for real: the client's socket must not know the old deadline
+        time.sleep(
+            seconds
+        )  # a server that is slow for real: the client's socket must not know the old deadline
         handler.send_response(200)
         handler.send_header("Content-Length", "2")
         handler.end_headers()
@@ -415,7 +434,9 @@ def _after(seconds: float) -> Callable[[BaseHTTPRequestHandler], None]:
 class TestNobodyScripted:
     def test_a_port_that_refuses(self, settings: Settings, in_hand: Request) -> None:
         port = _closed_port()
-        settings(f'services: {{ledger: {{match: ["127.0.0.1:{port}"], circuit_breaker: {{failure_threshold: 2}}}}}}')
+        settings(
+            f'services: {{ledger: {{match: ["127.0.0.1:{port}"], circuit_breaker: {{failure_threshold: 2}}}}}}'
+        )
         for _ in range(2):
             with pytest.raises(requests.ConnectionError) as raised:
                 requests.get(f"http://127.0.0.1:{port}/")

@@ -26,7 +26,11 @@ def steps(*names: str) -> list[Callable[[], Any]]:
     """``+ours`` instruments, ``-ours`` uninstruments, likewise ``official``."""
     kinds = {"ours": OURS, "official": OFFICIAL}
     return [
-        (lambda kind=kinds[name[1:]], begin=name[0] == "+": kind().instrument() if begin else kind().uninstrument())
+        (
+            lambda kind=kinds[name[1:]], begin=name[0] == "+": (
+                kind().instrument() if begin else kind().uninstrument()
+            )
+        )
         for name in names
     ]
 
@@ -73,12 +77,18 @@ def test_the_same_tree_in_every_order(
     assert {span.parent.span_id for span in attempts if span.parent} == {call.context.span_id}
     assert [_of(span, "resilience.attempt.number") for span in attempts] == [1, 2, 3]
     assert [_of(span, "http.request.resend_count") for span in attempts] == [None, 1, 2]
-    assert [span.status.status_code for span in attempts] == [StatusCode.ERROR, StatusCode.ERROR, StatusCode.UNSET]
+    assert [span.status.status_code for span in attempts] == [
+        StatusCode.ERROR,
+        StatusCode.ERROR,
+        StatusCode.UNSET,
+    ]
     on_the_wire = [asked.headers["traceparent"].split("-")[2] for asked in server.asked]
     assert on_the_wire == [f"{span.context.span_id:016x}" for span in attempts]
 
 
-@pytest.mark.parametrize("order", [("+official",), ("+official", "+ours", "-ours"), ("+ours", "+official", "-ours")])
+@pytest.mark.parametrize(
+    "order", [("+official",), ("+official", "+ours", "-ours"), ("+ours", "+official", "-ours")]
+)
 def test_without_ours_the_official_one_is_as_it_was(
     order: tuple[str, ...], guarded: None, server: ScriptedServer, spans: InMemorySpanExporter
 ) -> None:
