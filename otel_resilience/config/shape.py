@@ -40,13 +40,17 @@ class Reader:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.faults: list[Fault] = list(document.faults)
+        # In their order, each once: two services may inherit one contradiction.
+        self._faults: dict[Fault, None] = dict.fromkeys(document.faults)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong so far."""
+        return tuple(self._faults)
 
     def refuse(self, path: Path, reason: str) -> None:
         """Note a fault, once."""
-        fault = self.document.fault(path, reason)
-        if fault not in self.faults:
-            self.faults.append(fault)
+        self._faults[self.document.fault(path, reason)] = None
 
     def is_map(self, value: Any, path: Path, rule: str) -> bool:
         """Whether ``value`` is a map; a fault if not."""
