@@ -37,7 +37,7 @@ def get_json(url: str, **parameters: str) -> Any:
         raise
 
 
-def eventually(look: Callable[[], Answer], what: str, within: float = 20.0) -> Answer:
+def eventually(look: Callable[[], Answer | None], what: str, within: float = 20.0) -> Answer:
     """Look until the answer is true, and return it; AssertionError with the last answer after `within` seconds."""
     end = time.monotonic() + within
     while True:
