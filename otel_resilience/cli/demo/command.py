@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 OK, NOT_AS_IT_MUST_BE, BAD_USE = 0, 1, 2
 
+_WIDTH_OFF_A_TERMINAL = 120
 #: What the demo needs beyond the library itself.
 _NEEDED = ("flask", "grpc", "opentelemetry.proto", "opentelemetry.sdk", "requests", "rich", "yaml")
 
@@ -70,6 +73,10 @@ def run(args: argparse.Namespace) -> int:
         return _bad_use(f"--otlp {error}")
     # With --json the one object has the standard output to itself.
     console = Console(stderr=args.json, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH_OFF_A_TERMINAL
+    # A demo that is told to end must not leave its services behind: SIGTERM goes the way of Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         plan, story, checks = _play(args.fail, forward, console)
     except ShopError as error:
@@ -78,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("otel-resilience demo: interrupted; the services have ended", file=sys.stderr)
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     from otel_resilience.cli.demo.report import as_json, print_report
 
     if args.json:
@@ -120,20 +129,22 @@ def _play(fault: Fault, forward: Forward | None, console: Console) -> tuple[Plan
 def _say_where_to_look(console: Console, forward: Forward, story: Story) -> None:
     from otel_resilience.cli.demo.customer import Phase
 
+    def say(line: str) -> None:
+        # Not folded: an address is to be copied whole.
+        console.print(line, soft_wrap=True, markup=False)
+
     if forward.lost:
-        console.print(
+        say(
             f"{forward.lost} of {forward.lost + forward.sent} requests did not reach {forward.url}: {forward.failure}"
         )
     if forward.sent:
         failing = next((each.trace for each in story.of(Phase.FAILING) if each.trace is not None), None)
-        console.print(f"Sent to {forward.url} ({forward.sent} requests). Where to look:")
+        say(f"Sent to {forward.url} ({forward.sent} requests). Where to look:")
         if failing is not None:
-            console.print(
+            say(
                 f"  Jaeger: the trace {failing.trace_id} (often http://localhost:16686/trace/{failing.trace_id})"
             )
-        console.print(
-            '  Prometheus: resilience_circuit_breaker_status{resilience_circuit_breaker_state="open"}'
-        )
+        say('  Prometheus: resilience_circuit_breaker_status{resilience_circuit_breaker_state="open"}')
 
 
 def _argument(read: Any) -> Any:

@@ -28,6 +28,7 @@ class Forward:
         self.sent = 0
         self.lost = 0
         self.failure = ""
+        self._lock = threading.Lock()  # guards the two lines that say what was lost
         target, secure = read_endpoint(url)
         self._channel = (
             grpc.secure_channel(target, grpc.ssl_channel_credentials())
@@ -43,8 +44,7 @@ class Forward:
         try:
             self._waiting.put_nowait((method, body))
         except queue.Full:
-            self.lost += 1
-            self.failure = "the collector takes them too slowly"
+            self._lose(1, "the collector takes them too slowly")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -64,7 +64,14 @@ class Forward:
             except queue.Full:
                 pass
             self._thread.join(max(0.0, ending - time.monotonic()))
+            if self._thread.is_alive():
+                self._lose(self._waiting.qsize(), f"no time was left after {timeout:g} s")
         self._channel.close()
+
+    def _lose(self, count: int, failure: str) -> None:
+        with self._lock:
+            self.lost += count
+            self.failure = failure
 
     def _send_all(self) -> None:
         while (item := self._waiting.get()) is not None:
@@ -74,8 +81,7 @@ class Forward:
                 export(body, timeout=_SECONDS_FOR_ONE)
                 self.sent += 1
             except grpc.RpcError as error:
-                self.lost += 1
-                self.failure = f"{error.code().name}: {error.details()}"
+                self._lose(1, f"{error.code().name}: {error.details()}")
             except ValueError:  # the channel was closed under us: the time to send is over
                 return
 
