@@ -1,0 +1,144 @@
+"""Whole processes under ``opentelemetry-instrument``: what is loaded, what is patched, what is said at start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+#: The command ``opentelemetry-instrument``, by this interpreter.
+AGENT = [sys.executable, "-c", "from opentelemetry.instrumentation.auto_instrumentation import run; run()"]
+
+
+def run(
+    script: str, *, agent: bool = True, directory: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``script`` in a process of its own, which exports nothing."""
+    file = directory / "service.py"
+    file.write_text(textwrap.dedent(script))
+    known = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    nothing = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
+    return subprocess.run(
+        [*(AGENT if agent else []), sys.executable, str(file)],
+        env={**known, **nothing, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def said_by(script: str, directory: Path, **environment: str) -> str:
+    done = run(script, directory=directory, **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+OFFICIAL_GRPC = "grpc_client,grpc_server,grpc_aio_client,grpc_aio_server"
+
+
+def test_a_process_that_uses_only_requests_imports_nothing_else_for_us(tmp_path: Path) -> None:
+    said = said_by(
+        """
+        import sys
+        import requests
+        print(sorted({"grpc", "httpx", "yaml", "asyncio"} & set(sys.modules)), requests.Session.send.__module__)
+        """,
+        tmp_path,
+        # The official ones import what they patch; without them what is there is there because of us.
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=f"{OFFICIAL_GRPC},httpx,httpx2,flask,logging,urllib3,requests,wsgi",
+    )
+    assert said.startswith("[]") or said.startswith("['asyncio']"), said  # the SDK imports asyncio by itself
+
+
+PATCHED = """
+    import requests
+    from otel_resilience_instrumentation import _layer
+    print([layer.is_outermost for layer in _layer._active if layer.owner is requests.Session])
+"""
+
+
+def test_ours_is_outermost_in_the_end(tmp_path: Path) -> None:
+    assert said_by(PATCHED, tmp_path) == "[True]"
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"OTEL_RESILIENCE_ENABLED": "false"},
+        {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "resilience_requests"},
+        {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"},
+    ],
+)
+def test_what_is_switched_off_is_not_patched(environment: dict[str, str], tmp_path: Path) -> None:
+    assert said_by(PATCHED, tmp_path, **environment) == "[]"
+
+
+def test_the_official_client_span_is_inside_ours(tmp_path: Path) -> None:
+    said = said_by(
+        """
+        import socket
+        import requests
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+        exporter = InMemorySpanExporter()
+        trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        try:
+            requests.get(f"http://127.0.0.1:{port}/")
+        except requests.ConnectionError:
+            pass
+        for span in exporter.get_finished_spans():
+            attributes = span.attributes
+            print(span.kind.name, span.name, attributes.get("resilience.attempt.number"), attributes.get("http.request.resend_count"))
+        """,
+        tmp_path,
+        OTEL_RESILIENCE_CONFIG=str(_policies(tmp_path)),
+    )
+    assert said.splitlines() == ["CLIENT GET 1 None", "CLIENT GET 2 1", "INTERNAL execute local None None"]
+
+
+def _policies(directory: Path) -> Path:
+    file = directory / "resilience.yaml"
+    file.write_text(
+        "services: {local: {match: ['127.0.0.1'], retry: {max_attempts: 2, backoff: {initial: 1ms}}}}"
+    )
+    return file
+
+
+def test_a_broken_file_is_one_line_on_stderr_and_the_service_starts(tmp_path: Path) -> None:
+    file = tmp_path / "resilience.yaml"
+    file.write_text("services:\n  ledger:\n    retry: {max_attempts: none}\n")
+    done = run("print('served')", directory=tmp_path, OTEL_RESILIENCE_CONFIG=str(file))
+    assert done.stdout == "served\n"
+    lines = [line for line in done.stderr.splitlines() if "resilience.yaml" in line]
+    assert len(lines) == 1
+    assert "line 3: services.ledger.retry.max_attempts" in lines[0]
+
+
+def test_one_line_at_start(tmp_path: Path) -> None:
+    # An application's logging is set up after our start, so the hook is called once more for the line to be seen.
+    done = run(
+        """
+        import logging, sys
+        logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
+        from otel_resilience_instrumentation.post_instrument import post_instrument
+        post_instrument()
+        """,
+        directory=tmp_path,
+        OTEL_RESILIENCE_CONFIG=str(_policies(tmp_path)),
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="resilience_grpc,resilience_flask",
+    )
+    (line,) = [line for line in done.stdout.splitlines() if "otel-resilience" in line]
+    assert line.startswith("INFO otel_resilience otel-resilience 0.")
+    assert "resilience_requests" in line
+    assert "resilience_grpc" not in line
+    assert line.endswith("resilience.yaml; services guarded: local; mode enforce")
