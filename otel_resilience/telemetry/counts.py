@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from typing import TypeAlias
 
-from otel_resilience.telemetry.forking import forget_after_fork
+from otel_resilience.forking import forget_after_fork
 from otel_resilience.telemetry.names import ERROR_TYPE, METRICS, OTHER, VALUES, Metric
 
 Value: TypeAlias = str | bool | None

@@ -6,7 +6,7 @@ import os
 import threading
 
 from otel_resilience import clock
-from otel_resilience.telemetry.forking import forget_after_fork
+from otel_resilience.forking import forget_after_fork
 
 #: Seconds between two records of one kind.
 INTERVAL = 1.0
