@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import reduce
 
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.flow.call import Call
@@ -71,11 +71,14 @@ class Pipeline(Guard):
 
 
 def _innermost(call: Call, proceed: Proceed) -> Flow:
-    return proceed()
+    return proceed(call)
 
 
 def _around(inner: _Compose, policy: Guard) -> _Compose:
     def compose(call: Call, proceed: Proceed) -> Flow:
-        return policy.flow(call, partial(inner, call, proceed))
+        def onwards(other: Call | None = None) -> Flow:
+            return inner(other or call, proceed)
+
+        return policy.flow(call, onwards)
 
     return compose

@@ -9,7 +9,7 @@ from typing import Any
 
 from otel_resilience.clock import AsyncTimers, Clock, Timer
 from otel_resilience.context import deadline
-from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Sleep, Within
+from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Run, Sleep, Within
 from otel_resilience.outcome import Failure, Result, Success
 
 
@@ -40,6 +40,8 @@ async def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[A
         answer = interruption = None
         if isinstance(effect, Invoke):
             answer = await _invoke(invoke)
+        elif isinstance(effect, Run):
+            answer = await _invoke(effect.function)
         elif isinstance(effect, Sleep):
             interruption = await _sleep(effect.seconds, timers)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from otel_resilience import classify, clock
@@ -16,20 +17,28 @@ from otel_resilience.flow.effects import INVOKE, Flow
 from otel_resilience.listener import LISTENERS, CallScope
 from otel_resilience.outcome import Failure, Mode, Outcome, Result, Success
 
+Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
+
+NO_ARGUMENTS: Arguments = ((), {})
+
 
 class Call:
     """One logical call through the policies of one guard. Used by one thread or task at a time.
 
     ``replayable`` is ``None`` where the call may be sent again, else why not. ``expires_at`` is the deadline that a timeout of this
     very call has set, ``retrying`` whether a retry policy is around what runs. ``patience``: how many seconds a cancelled call may have run and still say nothing.
+    ``arguments`` are those of the guarded function, as far as they are known. ``replacement`` is the result that a fallback put in the place of a failure.
+    ``streaming``: it gives items one after the other; ``delivered``: the first of them has gone out.
     """
 
     __slots__ = (
         "_read",
         "_reading",
+        "arguments",
         "attempts",
         "breaker_state",
         "clock",
+        "delivered",
         "dialect",
         "error",
         "error_type",
@@ -43,11 +52,13 @@ class Call:
         "patience",
         "peer",
         "rejection_reason",
+        "replacement",
         "retries_exhausted",
         "retry_delay_total",
         "retrying",
         "scope",
         "started",
+        "streaming",
     )
 
     def __init__(
@@ -58,8 +69,14 @@ class Call:
         dialect: Dialect = PLAIN,
         peer: str | None = None,
         not_replayable: str | None = None,
+        arguments: Arguments = NO_ARGUMENTS,
+        streaming: bool = False,
     ) -> None:
         self.name = name
+        self.arguments = arguments
+        self.streaming = streaming
+        self.delivered = False
+        self.replacement: Result[Any] | None = None
         self.mode = mode
         self.dialect = dialect
         self.peer = peer
@@ -110,6 +127,8 @@ class Call:
         """What a caller gets who gets ``result`` after ``elapsed`` seconds."""
         if self.late:
             return Outcome.TIMEOUT
+        if result is self.replacement:
+            return Outcome.FALLBACK
         if isinstance(result, Success):
             return Outcome.FAILURE if self.reading(result).failed else Outcome.SUCCESS
         if is_timed_out(result.error):
@@ -138,15 +157,21 @@ class Call:
         return Failure(error)
 
 
-def attempt(call: Call) -> Flow:
-    """The innermost flow: one attempt, which is sent."""
+def invocation() -> Flow:
+    """What an attempt is made of, unless a fault stands in for it."""
+    result: Result[Any] = yield INVOKE
+    return result
+
+
+def attempt(call: Call, body: Callable[[], Flow] = invocation) -> Flow:
+    """The innermost flow: one attempt, which is sent (or, with another ``body``, looks as if it were)."""
     call.attempts += 1
     token = attempt_context.enter(attempt_context.Attempt(call.attempts))
     scope = None if call.scope is None else call.scope.attempt_started(call.attempts)
     began = call.clock.monotonic()
     result: Result[Any] = Failure(GeneratorExit())
     try:
-        result = yield INVOKE
+        result = yield from body()
     except BaseException as error:
         result = Failure(error)
         raise

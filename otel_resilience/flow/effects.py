@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from otel_resilience.outcome import Result
+
+if TYPE_CHECKING:
+    from otel_resilience.flow.call import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,13 @@ class Sleep:
     """Wait ``seconds``. Answered with ``None``; what interrupts the wait is thrown into the flow."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Call a function of the user's that is not the guarded one. Answered with its ``Result``; what it returns is awaited in a task."""
+
+    function: Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +55,14 @@ class Bounded:
     interrupted: bool = False
 
 
-Effect: TypeAlias = Invoke | Sleep | Within
+Effect: TypeAlias = Invoke | Sleep | Run | Within
 Flow: TypeAlias = Generator[Effect, Any, Result[Any]]
-Proceed: TypeAlias = Callable[[], Flow]
+
+
+class Proceed(Protocol):
+    """Makes the inner flow, once or as often as it is asked; for ``call`` instead of the call in hand where one is given."""
+
+    def __call__(self, call: Call | None = None, /) -> Flow: ...
+
 
 INVOKE = Invoke()

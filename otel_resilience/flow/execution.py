@@ -23,6 +23,10 @@ Compose = Callable[[Call, Proceed], Flow]
 _NO_FAILURE = frozenset({Outcome.SUCCESS, Outcome.FALLBACK, Outcome.CANCELLED})
 
 
+def _attempt(call: Call, other: Call | None = None) -> Flow:
+    return attempt(other or call)
+
+
 class Execution:
     """One logical call between ``begin`` and ``finish``, both in the same context (a parked one has its own)."""
 
@@ -36,7 +40,7 @@ class Execution:
         artist = tracing() if traced else None
         if artist is not None:
             call.scope = artist.call_started(call.name, call.peer, is_client)
-        self.flow = compose(call, partial(attempt, call))
+        self.flow = compose(call, partial(_attempt, call))
 
     def finish(self, result: Result[Any]) -> Result[Any]:
         """Tell everybody how the call ended; answer with what its caller gets."""

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, Self, TypeVar, overload
 from otel_resilience.errors.reading import PLAIN, Dialect
 from otel_resilience.flow import sync_driver
 from otel_resilience.flow.block import Block, Cooperative, innermost
-from otel_resilience.flow.call import Call
+from otel_resilience.flow.call import NO_ARGUMENTS, Arguments, Call
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.execution import Execution
 from otel_resilience.flow.parked import ParkedExecution
@@ -55,7 +55,7 @@ class Guard(ABC):
                 f"call() is for plain functions, {qualified_name(fn)} is a coroutine function: use acall()"
             )
         self.bind(qualified_name(fn))
-        return self.execute(functools.partial(fn, *args, **kwargs))
+        return self.execute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
 
     @overload
     async def acall(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
@@ -64,7 +64,7 @@ class Guard(ABC):
     async def acall(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Await ``fn`` guarded, in this task; a plain function runs on the loop. Raises as ``call`` does."""
         self.bind(qualified_name(fn))
-        return await self.aexecute(functools.partial(fn, *args, **kwargs))
+        return await self.aexecute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
 
     def __call__(self, fn: Callable[P, T]) -> Callable[P, T]:
         """Decorate a function, method or coroutine function: the same signature, guarded."""
@@ -74,13 +74,13 @@ class Guard(ABC):
 
             @functools.wraps(fn)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-                return await self.aexecute(functools.partial(fn, *args, **kwargs))
+                return await self.aexecute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
 
         else:
 
             @functools.wraps(fn)
             def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-                return self.execute(functools.partial(fn, *args, **kwargs))
+                return self.execute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
 
         return guarded
 
@@ -91,15 +91,16 @@ class Guard(ABC):
         dialect: Dialect = PLAIN,
         peer: str | None = None,
         not_replayable: str | None = None,
+        arguments: Arguments = NO_ARGUMENTS,
     ) -> T:
         """Make one logical call in this thread: ``call`` for those who know more of it, as clients do.
 
         ``invoke`` makes one attempt. ``dialect`` reads its results, ``peer`` names the service called,
-        ``not_replayable`` says why it must not be sent twice.
+        ``not_replayable`` says why it must not be sent twice, ``arguments`` are what policies may decide by.
         """
         if self._mode is Mode.OFF:
             return invoke()
-        execution = self._begin(dialect, peer, not_replayable)
+        execution = self._begin(dialect, peer, not_replayable, arguments)
         try:
             result = sync_driver.drive(execution.flow, invoke, execution.call.clock)
         except (
@@ -116,6 +117,7 @@ class Guard(ABC):
         dialect: Dialect = PLAIN,
         peer: str | None = None,
         not_replayable: str | None = None,
+        arguments: Arguments = NO_ARGUMENTS,
     ) -> T:
         """``execute`` in this task; ``invoke`` may return an awaitable."""
         from otel_resilience.flow import async_driver  # asyncio costs 30 ms, and threads do not need it
@@ -124,7 +126,7 @@ class Guard(ABC):
             plain: Any = invoke()
             value: T = await plain if inspect.isawaitable(plain) else plain
             return value
-        execution = self._begin(dialect, peer, not_replayable)
+        execution = self._begin(dialect, peer, not_replayable, arguments)
         try:
             result = await async_driver.drive(execution.flow, invoke, execution.call.clock)
         except (
@@ -180,13 +182,22 @@ class Guard(ABC):
         """Whether this guard does anything at all (mode ``off`` does not)."""
         return self._mode is not Mode.OFF
 
-    def _begin(self, dialect: Dialect, peer: str | None, not_replayable: str | None) -> Execution:
+    def _begin(
+        self,
+        dialect: Dialect,
+        peer: str | None,
+        not_replayable: str | None,
+        arguments: Arguments = NO_ARGUMENTS,
+        streaming: bool = False,
+    ) -> Execution:
         call = Call(
             self._name or "unnamed",
             mode=self._mode,
             dialect=dialect,
             peer=peer,
             not_replayable=not_replayable,
+            arguments=arguments,
+            streaming=streaming,
         )
         return Execution(call, self.flow, traced=self._traced, is_client=dialect is not PLAIN)
 

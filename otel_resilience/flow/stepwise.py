@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from otel_resilience.flow.effects import Bounded, Flow, Invoke, Within
+from otel_resilience.flow.effects import Bounded, Flow, Invoke, Run, Within
+from otel_resilience.flow.sync_driver import run
 from otel_resilience.outcome import Failure, Result
 
 
@@ -45,6 +46,9 @@ class Stepwise:
                 return self._unwind(error)
             if isinstance(effect, Invoke):
                 return None
+            if isinstance(effect, Run):
+                sent = run(effect.function)
+                continue
             if not isinstance(effect, Within):
                 return self._unwind(RuntimeError(f"this call cannot wait, but its flow asked for {effect!r}"))
             self._bounds.enter(effect.seconds)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from otel_resilience.clock import Clock
 from otel_resilience.context import deadline
-from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Sleep
+from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Run, Sleep
 from otel_resilience.outcome import Failure, Result, Success
 
 
@@ -27,6 +28,8 @@ def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[Any]:
         answer = interruption = None
         if isinstance(effect, Invoke):
             answer = _invoke(invoke)
+        elif isinstance(effect, Run):
+            answer = run(effect.function)
         elif isinstance(effect, Sleep):
             interruption = _sleep(effect.seconds, clock)
         else:
@@ -45,6 +48,18 @@ def _invoke(invoke: Callable[[], Any]) -> Result[Any]:
         return Success(invoke())
     except BaseException as error:  # every end is a value until the edge, Ctrl-C too: unwrap raises it again
         return Failure(error)
+
+
+def run(function: Callable[[], Any]) -> Result[Any]:
+    """Call ``function`` where nothing can be awaited: an awaitable is a ``TypeError``, said at once."""
+    result = _invoke(function)
+    if isinstance(result, Success) and inspect.isawaitable(result.value):
+        if inspect.iscoroutine(result.value):
+            result.value.close()
+        return Failure(
+            TypeError(f"{function!r} gave an awaitable, which a call in a thread cannot await: use acall()")
+        )
+    return result
 
 
 def _sleep(seconds: float, clock: Clock) -> BaseException | None:
