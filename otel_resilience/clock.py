@@ -6,6 +6,7 @@ replace it with ``otel_resilience.testing.ManualClock`` through ``use``.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol, runtime_checkable
@@ -19,6 +20,10 @@ class Clock(Protocol):
     def wall(self) -> float: ...
 
     def sleep(self, seconds: float) -> None: ...
+
+    def wait(self, event: threading.Event, seconds: float | None) -> None:
+        """Until ``event`` is set, at most ``seconds``."""
+        ...
 
 
 class Timer(Protocol):
@@ -42,6 +47,10 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
     sleep = staticmethod(time.sleep)
+
+    @staticmethod
+    def wait(event: threading.Event, seconds: float | None) -> None:
+        event.wait(None if seconds is None else min(seconds, threading.TIMEOUT_MAX))
 
 
 _current: Clock = SystemClock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self, TypeVar
@@ -42,6 +43,21 @@ class ManualClock:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.advance(seconds)
+
+    def wait(self, event: threading.Event, seconds: float | None) -> None:
+        """Move on to where ``event`` is set, by what comes due until then, else by ``seconds``.
+
+        Without ``seconds``, and with nothing left to come due, only another thread can set it: then it is really waited for.
+        """
+        goal = None if seconds is None else self._now + seconds
+        while not event.is_set() and self._timers and (goal is None or self._timers[0][0] <= goal):
+            self.advance(max(0.0, self._timers[0][0] - self._now))
+        if event.is_set():
+            return
+        if goal is None:
+            event.wait()
+        else:
+            self.advance(max(0.0, goal - self._now))
 
     async def asleep(self, seconds: float) -> None:
         self.slept.append(seconds)

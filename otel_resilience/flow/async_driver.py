@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from otel_resilience.clock import AsyncTimers, Clock, Timer
 from otel_resilience.context import deadline
-from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Run, Sleep, Within
+from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Run, Sleep, Wait, Within
 from otel_resilience.outcome import Failure, Result, Success
 
 
@@ -26,9 +27,14 @@ class LoopTimers:
 _LOOP_TIMERS = LoopTimers()
 
 
+def timers_of(clock: Clock) -> AsyncTimers:
+    """The timers of ``clock``, if it has any, else the event loop's."""
+    return clock if isinstance(clock, AsyncTimers) else _LOOP_TIMERS
+
+
 async def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[Any]:
     """Run ``flow`` to its result in this task. ``invoke`` may return an awaitable or a plain value."""
-    timers: AsyncTimers = clock if isinstance(clock, AsyncTimers) else _LOOP_TIMERS
+    timers = timers_of(clock)
     answer: Any = None
     interruption: BaseException | None = None
     while True:
@@ -44,6 +50,9 @@ async def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[A
             answer = await _invoke(effect.function)
         elif isinstance(effect, Sleep):
             interruption = await _sleep(effect.seconds, timers)
+        elif isinstance(effect, Wait):
+            interruption = await wait(effect, timers)
+            answer = True
         else:
             try:
                 answer = await _within(effect, invoke, clock, timers)
@@ -68,6 +77,35 @@ async def _sleep(seconds: float, timers: AsyncTimers) -> BaseException | None:
         await timers.asleep(seconds)
     except BaseException as error:  # thrown into the flow, so that it lets go of what it holds
         return error
+    return None
+
+
+async def wait(effect: Wait, timers: AsyncTimers) -> BaseException | None:
+    """Wait in this task; what interrupted it, if anything did."""
+    if effect.wakeup is None:
+        return await _sleep(effect.seconds or 0.0, timers)
+    loop = asyncio.get_running_loop()
+    woken: asyncio.Future[None] = loop.create_future()
+
+    def resolve() -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    sleeping = (
+        None if effect.seconds is None else asyncio.ensure_future(_sleep(effect.seconds, timers), loop=loop)
+    )
+    try:
+        effect.wakeup.subscribe(functools.partial(loop.call_soon_threadsafe, resolve))
+        if sleeping is None:
+            await woken
+        else:
+            await asyncio.wait((woken, sleeping), return_when=asyncio.FIRST_COMPLETED)
+    except BaseException as error:  # thrown into the flow, so that it lets go of what it holds
+        return error
+    finally:
+        if sleeping is not None:
+            sleeping.cancel()
+        woken.cancel()
     return None
 
 
@@ -122,7 +160,7 @@ class Cancelling:
     """Deadlines for an ``async with`` block: the task that runs it is cancelled."""
 
     def __init__(self, clock: Clock) -> None:
-        self._timers: AsyncTimers = clock if isinstance(clock, AsyncTimers) else _LOOP_TIMERS
+        self._timers = timers_of(clock)
         self._bounds: list[_CancellingBound] = []
 
     def enter(self, seconds: float) -> None:

@@ -6,11 +6,13 @@ leaves, however many threads and tasks have entered it.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
 from typing import Any
 
 from otel_resilience.context import deadline
-from otel_resilience.flow.effects import Bounded
+from otel_resilience.flow import sync_driver
+from otel_resilience.flow.effects import Bounded, Wait
 from otel_resilience.flow.execution import Execution
 from otel_resilience.flow.stepwise import Bounds, Stepwise
 from otel_resilience.outcome import Failure, Result, Success
@@ -29,19 +31,36 @@ class Block:
 
     def enter(self) -> None:
         """Let the policies decide. Raises the rejection if the block may not run."""
-        refused = self._flow.advance(None)
-        if refused is not None:
-            _raise(self._execution.finish(refused))
-        _blocks.set((*_blocks.get(), self))
+        step = self._flow.advance(None)
+        while isinstance(step, Wait):
+            step = self._go_on(sync_driver.wait(step, self._execution.call.clock))
+        self._begin(step)
+
+    async def enter_async(self, wait: Callable[[Wait], Awaitable[BaseException | None]]) -> None:
+        """``enter`` in a task; ``wait`` is how a task waits."""
+        step = self._flow.advance(None)
+        while isinstance(step, Wait):
+            step = self._go_on(await wait(step))
+        self._begin(step)
 
     def leave(self, error: BaseException | None) -> None:
         """Tell the policies how the block ended. Raises only where a timeout of ours replaces ``error``."""
         _blocks.set(_blocks.get()[:-1])
         result: Result[Any] = _FELL_THROUGH if error is None else Failure(error)
         final = self._flow.advance(result)
+        while isinstance(final, Wait):  # the block has run: there is nothing left to wait for
+            final = self._flow.advance(False)
         final = self._execution.finish(result if final is None else final)
         if isinstance(final, Failure) and final.error is not error:
             _raise(final)
+
+    def _go_on(self, interruption: BaseException | None) -> Result[Any] | Wait | None:
+        return self._flow.advance(True) if interruption is None else self._flow.interrupt(interruption)
+
+    def _begin(self, refused: Result[Any] | None) -> None:
+        if refused is not None:
+            _raise(self._execution.finish(refused))
+        _blocks.set((*_blocks.get(), self))
 
 
 def innermost() -> Block:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from otel_resilience.flow.wakeup import Wakeup
 from otel_resilience.outcome import Result
 
 if TYPE_CHECKING:
@@ -36,6 +37,18 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until ``wakeup`` is given, at most ``seconds``; ``None``: for as long as it takes.
+
+    Answered with whether this call can wait at all: one that ends somewhere else cannot. Who asked looks for itself at what it
+    waited for. What interrupts the wait is thrown into the flow.
+    """
+
+    seconds: float | None
+    wakeup: Wakeup | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Within:
     """Run ``flow`` under a deadline of ``seconds``. Answered with ``Bounded``."""
 
@@ -55,7 +68,7 @@ class Bounded:
     interrupted: bool = False
 
 
-Effect: TypeAlias = Invoke | Sleep | Run | Within
+Effect: TypeAlias = Invoke | Sleep | Wait | Run | Within
 Flow: TypeAlias = Generator[Effect, Any, Result[Any]]
 
 

@@ -155,13 +155,13 @@ class Guard(ABC):
 
     async def __aenter__(self) -> Self:
         """Guard the block in this task, as ``__enter__`` does; a timeout cancels the task."""
-        from otel_resilience.flow.async_driver import (
-            Cancelling,
-        )  # asyncio costs 30 ms, and threads do not need it
+        from otel_resilience.flow import async_driver  # asyncio costs 30 ms, and threads do not need it
 
         if self.enabled:
             execution = self._begin_block()
-            Block(execution, Cancelling(execution.call.clock)).enter()
+            clock = execution.call.clock
+            wait = functools.partial(async_driver.wait, timers=async_driver.timers_of(clock))
+            await Block(execution, async_driver.Cancelling(clock)).enter_async(wait)
         return self
 
     async def __aexit__(

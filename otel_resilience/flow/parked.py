@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from otel_resilience.clock import Clock
 from otel_resilience.context import deadline
-from otel_resilience.flow.effects import Bounded
+from otel_resilience.flow.effects import Bounded, Wait
 from otel_resilience.flow.execution import Execution
 from otel_resilience.flow.stepwise import Stepwise
 from otel_resilience.outcome import Result
@@ -46,6 +46,9 @@ class ParkedExecution:
 
     def _conclude(self, answer: Result[Any] | None) -> Result[Any] | None:
         final = self._flow.advance(answer)
+        while isinstance(final, Wait):
+            # Who began it may run on an event loop, and expects a stream or a future at once.
+            final = self._flow.advance(False)
         return None if final is None else self._execution.finish(final)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from otel_resilience.clock import Clock
 from otel_resilience.context import deadline
-from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Run, Sleep
+from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Run, Sleep, Wait
 from otel_resilience.outcome import Failure, Result, Success
 
 
@@ -32,6 +33,9 @@ def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[Any]:
             answer = run(effect.function)
         elif isinstance(effect, Sleep):
             interruption = _sleep(effect.seconds, clock)
+        elif isinstance(effect, Wait):
+            interruption = wait(effect, clock)
+            answer = True
         else:
             token = deadline.tighten(effect.seconds)
             try:
@@ -60,6 +64,19 @@ def run(function: Callable[[], Any]) -> Result[Any]:
             TypeError(f"{function!r} gave an awaitable, which a call in a thread cannot await: use acall()")
         )
     return result
+
+
+def wait(effect: Wait, clock: Clock) -> BaseException | None:
+    """Wait in this thread; what interrupted it, if anything did."""
+    if effect.wakeup is None:
+        return _sleep(effect.seconds or 0.0, clock)
+    woken = threading.Event()
+    effect.wakeup.subscribe(woken.set)
+    try:
+        clock.wait(woken, effect.seconds)
+    except BaseException as error:  # thrown into the flow, so that it lets go of what it holds
+        return error
+    return None
 
 
 def _sleep(seconds: float, clock: Clock) -> BaseException | None:
