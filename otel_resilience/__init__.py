@@ -26,6 +26,8 @@ from otel_resilience.exceptions import (
 from otel_resilience.pipeline import Pipeline
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
 from otel_resilience.policies.circuit_breaker.state import BreakerState
+from otel_resilience.policies.fallback.policy import Fallback
+from otel_resilience.policies.fault.policy import FaultInjector
 from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.policy import Retry
 from otel_resilience.policies.retry_budget.policy import RetryBudget
@@ -43,7 +45,9 @@ __all__ = [
     "DomainError",
     "ErrorChain",
     "ErrorPropagator",
+    "Fallback",
     "FaultInjectedError",
+    "FaultInjector",
     "Hop",
     "NoHealthyEndpointError",
     "Pipeline",

@@ -126,3 +126,40 @@ class FieldDiscarded(Event):
     """A field from a peer was ignored; ``reason`` is ``malformed``, ``oversized`` or ``untrusted``."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackExecuted(Event):
+    """A fallback stood in for a failure of ``error_type`` (or, not ``enforced``, would have).
+
+    ``outcome`` is what the caller got: ``fallback``, or ``failure`` where the fallback failed itself.
+    """
+
+    outcome: Outcome
+    enforced: bool
+    error_type: str | None
+    error_code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultInjected(Event):
+    """A fault stood in for the dependency, or came before it. ``latency`` in seconds; ``outcome`` is that of the attempt."""
+
+    outcome: Outcome
+    latency: float
+    error_type: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeStarted(Event):
+    """Another attempt was begun while the earlier ones ran; ``attempt`` is its number, ``delay`` what was waited for them, in seconds."""
+
+    attempt: int
+    delay: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeFinished(Event):
+    """A hedge ended: it won, failed, or (``cancelled``) another attempt was first."""
+
+    outcome: Outcome

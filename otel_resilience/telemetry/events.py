@@ -22,6 +22,9 @@ from otel_resilience.events import (
     ExecutionFailed,
     ExecutionRejected,
     ExecutionTimedOut,
+    FallbackExecuted,
+    FaultInjected,
+    HedgeStarted,
     RetryExhausted,
     RetryScheduled,
 )
@@ -132,6 +135,32 @@ class EventEmitter:
             names.ENFORCED: event.enforced,
         }
         self._emit(names.EXECUTION_TIMED_OUT, event.name, attributes)
+
+    def fallback_executed(self, event: FallbackExecuted) -> None:
+        attributes: Attributes = {
+            names.POLICY_NAME: event.name,
+            names.OUTCOME: event.outcome.value,
+            names.ENFORCED: event.enforced,
+            **_failure(event.error_type, event.error_code),
+        }
+        self._emit(names.FALLBACK_EXECUTED, event.name, attributes)
+
+    def hedge_started(self, event: HedgeStarted) -> None:
+        attributes: Attributes = {
+            names.POLICY_NAME: event.name,
+            names.ATTEMPT_NUMBER: event.attempt,
+            names.HEDGE_DELAY: float(event.delay),
+        }
+        self._emit(names.HEDGE_STARTED, event.name, attributes)
+
+    def fault_injected(self, event: FaultInjected) -> None:
+        attributes: Attributes = {
+            names.POLICY_NAME: event.name,
+            names.OUTCOME: event.outcome.value,
+            names.FAULT_LATENCY: float(event.latency),
+            **_failure(event.error_type, None),
+        }
+        self._emit(names.FAULT_INJECTED, event.name, attributes)
 
     def failed(self, event: ExecutionFailed) -> None:
         """The exception that ended a traced call; its stack once, and only where it began."""

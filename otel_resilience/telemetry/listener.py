@@ -16,7 +16,11 @@ from otel_resilience.events import (
     ExecutionFinished,
     ExecutionRejected,
     ExecutionTimedOut,
+    FallbackExecuted,
+    FaultInjected,
     FieldDiscarded,
+    HedgeFinished,
+    HedgeStarted,
     RetryExhausted,
     RetryFinished,
     RetryScheduled,
@@ -49,6 +53,10 @@ class TelemetryListener:
             RetryExhausted: self._retry_exhausted,
             ExecutionTimedOut: self._timed_out,
             FieldDiscarded: self._field_discarded,
+            FallbackExecuted: self._fallback_executed,
+            HedgeStarted: self._hedge_started,
+            HedgeFinished: self._hedge_finished,
+            FaultInjected: self._fault_injected,
         }
 
     def __call__(self, event: Event) -> None:
@@ -105,6 +113,20 @@ class TelemetryListener:
     def _timed_out(self, event: ExecutionTimedOut) -> None:
         self._counts.add(names.TIMEOUTS, event.name, event.outcome.value)
         _shielded(self._emitter.timed_out, event)
+
+    def _fallback_executed(self, event: FallbackExecuted) -> None:
+        self._counts.add(names.FALLBACKS, event.name, event.outcome.value)
+        _shielded(self._emitter.fallback_executed, event)
+
+    def _hedge_started(self, event: HedgeStarted) -> None:
+        _shielded(self._emitter.hedge_started, event)
+
+    def _hedge_finished(self, event: HedgeFinished) -> None:
+        self._counts.add(names.HEDGES, event.name, event.outcome.value)
+
+    def _fault_injected(self, event: FaultInjected) -> None:
+        self._counts.add(names.FAULTS, event.name, event.outcome.value)
+        _shielded(self._emitter.fault_injected, event)
 
     def _field_discarded(self, event: FieldDiscarded) -> None:
         self._counts.add(names.PROPAGATION_DISCARDED, event.reason)

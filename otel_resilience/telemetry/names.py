@@ -59,6 +59,8 @@ CAUSE_TRACE_ID = "resilience.circuit_breaker.cause.trace_id"
 REJECTION_REASON = "resilience.rejection.reason"
 REJECTION_RETRY_AFTER = "resilience.rejection.retry_after"
 TIMEOUT_SECONDS = "resilience.timeout.seconds"
+HEDGE_DELAY = "resilience.hedge.delay"
+FAULT_LATENCY = "resilience.fault.latency"
 ERROR_CODE = "resilience.error.code"
 ERROR_ROOT_SERVICE = "resilience.error.root.service"
 ERROR_ROOT_CODE = "resilience.error.root.code"
@@ -79,7 +81,7 @@ VALUES: Mapping[str, frozenset[str]] = {
     POLICY_TYPE: frozenset({"circuit_breaker", "timeout"}),
     BREAKER_STATE: frozenset(state.value for state in BreakerState),
     BREAKER_PREVIOUS_STATE: frozenset(state.value for state in BreakerState),
-    ATTEMPT_TYPE: frozenset({"initial", "retry"}),
+    ATTEMPT_TYPE: frozenset({"initial", "retry", "hedge"}),
     RETRY_RESULT: frozenset(
         {"success_without_retry", "success_with_retry", "failure_without_retry", "failure_with_retry"}
     ),
@@ -195,6 +197,27 @@ TIMEOUTS = Metric(
     description="Timeouts that ended a call, found it too late, or would have where they are not enforced.",
     attributes=(POLICY_NAME, OUTCOME),
 )
+FALLBACKS = Metric(
+    name="resilience.fallbacks",
+    instrument=Instrument.OBSERVABLE_COUNTER,
+    unit="{fallback}",
+    description="Fallbacks that stood in for a failure, or failed to; where not enforced, by what the caller got without.",
+    attributes=(POLICY_NAME, OUTCOME),
+)
+HEDGES = Metric(
+    name="resilience.hedges",
+    instrument=Instrument.OBSERVABLE_COUNTER,
+    unit="{hedge}",
+    description="Attempts that were begun beside a slow one and ended.",
+    attributes=(POLICY_NAME, OUTCOME),
+)
+FAULTS = Metric(
+    name="resilience.faults",
+    instrument=Instrument.OBSERVABLE_COUNTER,
+    unit="{fault}",
+    description="Faults that were injected on purpose, by what the attempt came to.",
+    attributes=(POLICY_NAME, OUTCOME),
+)
 ERRORS = Metric(
     name="resilience.errors",
     instrument=Instrument.OBSERVABLE_COUNTER,
@@ -231,6 +254,9 @@ METRICS: tuple[Metric, ...] = (
     RETRY_BUDGET_LIMIT,
     REJECTIONS,
     TIMEOUTS,
+    FALLBACKS,
+    HEDGES,
+    FAULTS,
     ERRORS,
     PROPAGATION_DISCARDED,
     CONFIG_STATUS,
@@ -324,6 +350,21 @@ EXECUTION_TIMED_OUT = EventType(
     severity=SeverityNumber.WARN,
     attributes=frozenset({POLICY_NAME, TIMEOUT_SECONDS, ENFORCED}),
 )
+FALLBACK_EXECUTED = EventType(
+    name="resilience.fallback.executed",
+    severity=SeverityNumber.INFO,
+    attributes=frozenset({POLICY_NAME, OUTCOME, ENFORCED, ERROR_TYPE, ERROR_CODE}),
+)
+HEDGE_STARTED = EventType(
+    name="resilience.hedge.started",
+    severity=SeverityNumber.DEBUG,
+    attributes=frozenset({POLICY_NAME, ATTEMPT_NUMBER, HEDGE_DELAY}),
+)
+FAULT_INJECTED = EventType(
+    name="resilience.fault.injected",
+    severity=SeverityNumber.INFO,
+    attributes=frozenset({POLICY_NAME, OUTCOME, FAULT_LATENCY, ERROR_TYPE}),
+)
 EXECUTION_EXCEPTION = EventType(
     name="resilience.execution.exception",
     severity=SeverityNumber.WARN,
@@ -336,5 +377,8 @@ EVENTS: tuple[EventType, ...] = (
     RETRY_SCHEDULED,
     RETRY_EXHAUSTED,
     EXECUTION_TIMED_OUT,
+    FALLBACK_EXECUTED,
+    HEDGE_STARTED,
+    FAULT_INJECTED,
     EXECUTION_EXCEPTION,
 )
