@@ -6,6 +6,7 @@ from otel_resilience.defaults import VERSION as __version__  # the composition r
 from otel_resilience.errors.adopt import error_chain
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codes import register_code
+from otel_resilience.errors.correlation_manager import CorrelationManager
 from otel_resilience.errors.hop import Hop
 from otel_resilience.errors.propagator import ErrorPropagator
 from otel_resilience.errors.remote import RemoteError
@@ -32,6 +33,7 @@ from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.policy import Retry
 from otel_resilience.policies.retry_budget.policy import RetryBudget
 from otel_resilience.policies.timeout.policy import Timeout
+from otel_resilience.telemetry.tracer import DistributedTracer
 
 __all__ = [
     "Backoff",
@@ -40,8 +42,10 @@ __all__ = [
     "CircuitBreaker",
     "CircuitOpenError",
     "ConfigurationError",
+    "CorrelationManager",
     "Deadline",
     "DeadlineExceededError",
+    "DistributedTracer",
     "DomainError",
     "ErrorChain",
     "ErrorPropagator",

@@ -34,6 +34,7 @@ from otel_resilience.telemetry import names
 from otel_resilience.telemetry.cause import cause_attributes
 from otel_resilience.telemetry.names import EventType
 from otel_resilience.telemetry.rate_cap import RateCap
+from otel_resilience.telemetry.recorded import was_recorded
 
 EVENTS_VARIABLE = "OTEL_RESILIENCE_EVENTS"
 EXCEPTION_SIGNAL_VARIABLE = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
@@ -41,7 +42,6 @@ EXCEPTION_SIGNAL_VARIABLE = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 _log = logging.getLogger("otel_resilience")
 
 _OPENED = frozenset({BreakerState.OPEN.value, BreakerState.FORCED_OPEN.value})
-_RECORDED = "_otel_resilience_recorded"
 _MAX_TEXT = 8_192
 
 Attributes = dict[str, AttributeValue]
@@ -179,7 +179,7 @@ class EventEmitter:
             names.EXCEPTION_MESSAGE: _message(error),
         }
         # A stack costs more than all the rest, and it says what it says where the story begins.
-        if not event.remote and not _was_recorded(error):
+        if not event.remote and not was_recorded(error):
             attributes[names.EXCEPTION_STACKTRACE] = _stack(error)
         self._emit(kind, event.name, attributes, on_span=on_span)
 
@@ -243,14 +243,3 @@ def _stack(error: BaseException) -> str:
         return "".join(traceback.format_exception(error))
     except Exception:
         return f"<{type(error).__name__} whose stack cannot be made>"
-
-
-def _was_recorded(error: BaseException) -> bool:
-    """Whether the stack of this very exception is on record already, by an inner guard; from now on it is."""
-    if getattr(error, _RECORDED, False):
-        return True
-    try:
-        setattr(error, _RECORDED, True)
-    except Exception:  # a class without a place for it, or one that refuses: better twice than not at all
-        return False
-    return False

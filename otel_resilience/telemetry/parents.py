@@ -25,7 +25,11 @@ def remember(span: Span, parent: Span) -> None:
 
 def identify() -> Identity:
     """The current span as errors keep it; nothing where there is none. Never raises."""
-    span = trace.get_current_span()
+    return identity_of(trace.get_current_span())
+
+
+def identity_of(span: Span) -> Identity:
+    """``span`` as errors keep it; nothing for one that is none."""
     context = span.get_span_context()
     if not context.is_valid:
         return _NOWHERE
