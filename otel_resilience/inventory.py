@@ -10,6 +10,8 @@ import threading
 import weakref
 from collections import defaultdict
 
+from otel_resilience.forking import forget_after_fork
+
 _log = logging.getLogger("otel_resilience")
 
 
@@ -20,14 +22,20 @@ class Inventory:
         self._lock = threading.Lock()  # guards the sets; nothing else happens under it
         self._live: dict[tuple[str, str], weakref.WeakSet[object]] = defaultdict(weakref.WeakSet)
         self._warned: set[tuple[str, str]] = set()
+        forget_after_fork(self)
 
-    def add(self, kind: str, name: str, policy: object) -> None:
-        """Show ``policy`` as the ``kind`` called ``name``."""
+    def forget(self) -> None:
+        """Have a lock that nobody holds; the policies live on in a forked child, each as new."""
+        self._lock = threading.Lock()
+
+    def add(self, kind: str, name: str, policy: object, *, one_of_many: bool = False) -> None:
+        """Show ``policy`` as the ``kind`` called ``name``; ``one_of_many``: it belongs to one that is shown already."""
         key = (kind, name)
         with self._lock:
-            alone = len(self._live[key]) == 0
+            # Two threads may give one policy its name at once.
+            alone = len(self._live[key]) == (policy in self._live[key])
             self._live[key].add(policy)
-            warn = not alone and key not in self._warned
+            warn = not alone and not one_of_many and key not in self._warned
             if warn:
                 self._warned.add(key)
         if warn:

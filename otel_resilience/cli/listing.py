@@ -22,8 +22,10 @@ _SECONDS = {
     "max_elapsed",
     "probe_lease_seconds",
     "recovery_max",
+    "ramp_seconds",
     "recovery_timeout",
     "retry_after_max",
+    "slow_call_seconds",
     "window_seconds",
 }
 
@@ -109,7 +111,8 @@ def _text(policy: dict[str, Any]) -> str:
     options = [
         _option(key, value)
         for key, value in policy.items()
-        if key in _ALWAYS[name] or (key != "policy" and value != usual.get(key))
+        if (key in _ALWAYS[name] and value is not None)
+        or (key not in ("policy", *_ALWAYS[name]) and value != usual.get(key))
     ]
     return f"{name} {' '.join(options)}"
 

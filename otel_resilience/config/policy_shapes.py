@@ -107,6 +107,12 @@ CIRCUIT_BREAKER = Map(
     circuit_breaker_options,
     {
         "failure_threshold": _OWN,
+        "failure_rate": _OWN,
+        "window_calls": _OWN,
+        "window_seconds": _SECONDS,
+        "minimum_calls": _OWN,
+        "slow_call_seconds": _SECONDS,
+        "slow_call_rate": _OWN,
         "hang_seconds": _SECONDS,
         "recovery_timeout": _SECONDS,
         "recovery_growth": _OWN,
@@ -115,18 +121,10 @@ CIRCUIT_BREAKER = Map(
         "half_open_successes": _OWN,
         "half_open_max_seconds": _SECONDS,
         "probe_lease_seconds": _SECONDS,
+        "ramp_seconds": _SECONDS,
         "force": Value(_force),
     },
-    _not_supported(
-        "failure_rate",
-        "window_calls",
-        "window_seconds",
-        "minimum_calls",
-        "slow_call_seconds",
-        "slow_call_rate",
-        "ramp_seconds",
-    )
-    | _code_alone("failures", "failure_results"),
+    _code_alone("failures", "failure_results"),
 )
 
 RETRY = Map(

@@ -39,6 +39,15 @@ def number_at_least(policy: str, field: str, value: Any, least: float) -> float:
     return number
 
 
+def share(policy: str, field: str, value: Any) -> float:
+    """A number above 0 and at most 1."""
+    rule = "a number > 0 and <= 1"
+    number = _number(policy, field, value, rule)
+    if not 0 < number <= 1:
+        raise _fault(policy, field, value, rule)
+    return number
+
+
 def name_or_none(policy: str, value: Any) -> str | None:
     """A text that is not empty, or nothing."""
     if value is None or (isinstance(value, str) and value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from typing import TypeAlias
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -14,6 +15,7 @@ from otel_resilience.policies.retry_budget.policy import RetryBudget
 from otel_resilience.telemetry import names, safely
 from otel_resilience.telemetry.counts import Counts, Series
 from otel_resilience.telemetry.names import Instrument, Metric
+from otel_resilience.windows.tally import Tally
 
 Point: TypeAlias = tuple[Series, int | float]
 
@@ -49,6 +51,8 @@ class Gauges:
         readers: Mapping[str, Callable[[], Iterable[Point]]] = {
             names.BREAKER_STATUS.name: self._breaker_status,
             names.BREAKER_TRANSITIONS.name: self._breaker_transitions,
+            names.BREAKER_FAILURE_RATIO.name: self._failure_ratios,
+            names.BREAKER_SLOW_CALL_RATIO.name: self._slow_call_ratios,
             names.RETRY_BUDGET_AVAILABLE.name: self._budgets_available,
             names.RETRY_BUDGET_LIMIT.name: self._budget_limits,
             names.CONFIG_STATUS.name: self._config_status,
@@ -61,9 +65,8 @@ class Gauges:
         return lambda: self._counts.read(metric).items()
 
     def _breaker_status(self) -> Iterable[Point]:
-        for name, live in self._policies.live(CircuitBreaker.policy_type).items():
-            states = [policy.state for policy in live if isinstance(policy, CircuitBreaker)]
-            worst = max(states, key=_BY_GRAVITY.index, default=None)
+        for name, breakers in self._breakers():
+            worst = max((each.state for each in breakers), key=_BY_GRAVITY.index, default=None)
             for state in BreakerState:
                 yield (name, state.value), int(state is worst)
 
@@ -75,6 +78,21 @@ class Gauges:
         }
         points.update(self._counts.read(names.BREAKER_TRANSITIONS))
         return points.items()
+
+    def _failure_ratios(self) -> Iterable[Point]:
+        for name, breakers in self._breakers():
+            if breakers:
+                yield (name,), _together(breakers).failure_ratio
+
+    def _slow_call_ratios(self) -> Iterable[Point]:
+        for name, breakers in self._breakers():
+            judges = [each for each in breakers if each.options.slow_call_seconds is not None]
+            if judges:
+                yield (name,), _together(judges).slow_ratio
+
+    def _breakers(self) -> Iterable[tuple[str, list[CircuitBreaker]]]:
+        for name, live in self._policies.live(CircuitBreaker.policy_type).items():
+            yield name, [policy for policy in live if isinstance(policy, CircuitBreaker)]
 
     def _budgets_available(self) -> Iterable[Point]:
         for name, budgets in self._budgets():
@@ -96,6 +114,11 @@ class Gauges:
             yield ("invalid",), int(not self.config_valid)
 
 
+def _together(breakers: Iterable[CircuitBreaker]) -> Tally:
+    """Breakers of one name, the keyed ones of one parent among them, as one: each weighs by its calls."""
+    return reduce(Tally.plus, (each.tally() for each in breakers), Tally())
+
+
 def _observe(meter: Meter, metric: Metric, read: Callable[[], Iterable[Point]]) -> None:
     def callback(options: CallbackOptions) -> list[Observation]:
         try:
@@ -104,11 +127,11 @@ def _observe(meter: Meter, metric: Metric, read: Callable[[], Iterable[Point]]) 
             safely.report(f"reading {metric.name}")
             return []
 
-    create = (
-        meter.create_observable_counter
-        if metric.instrument is Instrument.OBSERVABLE_COUNTER
-        else meter.create_observable_up_down_counter
-    )
+    create = {
+        Instrument.OBSERVABLE_COUNTER: meter.create_observable_counter,
+        Instrument.OBSERVABLE_UP_DOWN_COUNTER: meter.create_observable_up_down_counter,
+        Instrument.OBSERVABLE_GAUGE: meter.create_observable_gauge,
+    }[metric.instrument]
     create(metric.name, callbacks=[callback], unit=metric.unit, description=metric.description)
 
 

@@ -99,6 +99,7 @@ class Instrument(StrEnum):
 
     OBSERVABLE_COUNTER = "observable_counter"
     OBSERVABLE_UP_DOWN_COUNTER = "observable_up_down_counter"
+    OBSERVABLE_GAUGE = "observable_gauge"
     HISTOGRAM = "histogram"
 
 
@@ -131,6 +132,20 @@ BREAKER_TRANSITIONS = Metric(
     unit="{transition}",
     description="How often the circuit breaker went from the previous state to the state.",
     attributes=(POLICY_NAME, BREAKER_STATE, BREAKER_PREVIOUS_STATE),
+)
+BREAKER_FAILURE_RATIO = Metric(
+    name="resilience.circuit_breaker.failure_ratio",
+    instrument=Instrument.OBSERVABLE_GAUGE,
+    unit="1",
+    description="Share of the calls in the circuit breaker's window that failed; 0 where there are none.",
+    attributes=(POLICY_NAME,),
+)
+BREAKER_SLOW_CALL_RATIO = Metric(
+    name="resilience.circuit_breaker.slow_call_ratio",
+    instrument=Instrument.OBSERVABLE_GAUGE,
+    unit="1",
+    description="Share of the calls in the circuit breaker's window that were slow, where it is told what is slow.",
+    attributes=(POLICY_NAME,),
 )
 EXECUTIONS = Metric(
     name="resilience.executions",
@@ -245,6 +260,8 @@ CONFIG_STATUS = Metric(
 METRICS: tuple[Metric, ...] = (
     BREAKER_STATUS,
     BREAKER_TRANSITIONS,
+    BREAKER_FAILURE_RATIO,
+    BREAKER_SLOW_CALL_RATIO,
     EXECUTIONS,
     EXECUTION_DURATION,
     ATTEMPTS,

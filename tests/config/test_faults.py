@@ -64,8 +64,8 @@ def test_toml_faults_have_no_line(tmp_path: Path) -> None:
             "line 1: services.a.discovery: discovery is not supported by this version",
         ),
         (
-            "services: {a: {circuit_breaker: {window_calls: 50}}}",
-            "line 1: services.a.circuit_breaker.window_calls: window_calls is not supported by this version",
+            "services: {a: {circuit_breaker: {window_calls: 0}}}",
+            "line 1: services.a.circuit_breaker.window_calls: must be a whole number >= 1, got 0",
         ),
         (
             "service: 3",

@@ -83,12 +83,10 @@ def test_the_documented_file() -> None:
 
 
 def test_the_documented_keys_that_are_not_built_yet_are_said() -> None:
-    text = _CONTRACT.replace("failure_threshold: 4", "failure_rate: 0.5, window_calls: 50").replace(
+    text = _CONTRACT.replace(
         "attempt_timeout: 800ms", "bulkhead: {max_concurrency: 20, max_queue: 50, max_wait: 500ms}"
     )
     assert faults_of(text) == [
-        "line 7: defaults.circuit_breaker.failure_rate: failure_rate is not supported by this version",
-        "line 7: defaults.circuit_breaker.window_calls: window_calls is not supported by this version",
         "line 12: services.payments.bulkhead: bulkhead is not supported by this version",
     ]
 

@@ -53,13 +53,14 @@ def read_policies(path: Path = SHIPPED) -> ShopPolicies:
     services = read_schema(str(path), read_yaml(path.read_text(encoding="utf-8"))).services
     breaker = services["payments"].policies.circuit_breaker
     retry = services["ledger"].operations[READ_ACCOUNT].policies.retry
-    if breaker is None or retry is None:
+    threshold = None if breaker is None else breaker.options.failure_threshold
+    if breaker is None or threshold is None or retry is None:
         raise ValueError(
-            f"{path} must give payments a circuit_breaker and {READ_ACCOUNT!r} of the ledger a retry"
+            f"{path} must give payments a circuit_breaker with a failure_threshold and {READ_ACCOUNT!r} of the ledger a retry"
         )
     on = retry.options.on
     return ShopPolicies(
-        failure_threshold=breaker.options.failure_threshold,
+        failure_threshold=threshold,
         recovery_timeout=breaker.options.recovery_timeout,
         max_attempts=retry.options.max_attempts,
         retry_on=on.codes if isinstance(on, Codes) and on.written else None,

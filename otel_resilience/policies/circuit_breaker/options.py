@@ -11,14 +11,39 @@ from otel_resilience.policies import checks
 
 _POLICY = "CircuitBreaker"
 
+_OPTIONAL_SECONDS = (
+    "window_seconds",
+    "slow_call_seconds",
+    "recovery_max",
+    "half_open_max_seconds",
+    "probe_lease_seconds",
+)
+
 Failures = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+
+
+#: How many failures in a row open a circuit for which no other rule is given.
+_THRESHOLD = 5
+#: How many calls a window holds for which no time is given.
+_WINDOW_CALLS = 100
+#: How many calls must be in a window before it is judged, where the window is not smaller.
+_MINIMUM_CALLS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitBreakerOptions:
-    """All durations are seconds. See ``CircuitBreaker`` for what each one means."""
+    """All durations are seconds. See ``CircuitBreaker`` for what each one means.
 
-    failure_threshold: int = 5
+    What is not given is filled in where it has a default: a value reads as it is in force, ``None`` means that there is no such rule.
+    """
+
+    failure_threshold: int | None = None
+    failure_rate: float | None = None
+    window_calls: int | None = None
+    window_seconds: float | None = None
+    minimum_calls: int | None = None
+    slow_call_seconds: float | None = None
+    slow_call_rate: float | None = None
     hang_seconds: float = 10.0
     recovery_timeout: float = 30.0
     recovery_growth: float = 1.0
@@ -27,24 +52,31 @@ class CircuitBreakerOptions:
     half_open_successes: int = 1
     half_open_max_seconds: float | None = None
     probe_lease_seconds: float | None = None
+    ramp_seconds: float = 0.0
     failures: Failures = Exception
     failure_results: Callable[[Any], bool] | None = None
 
     def __post_init__(self) -> None:
-        checks.at_least(_POLICY, "failure_threshold", self.failure_threshold, 1)
-        checks.at_least(_POLICY, "half_open_max_concurrency", self.half_open_max_concurrency, 1)
-        checks.at_least(_POLICY, "half_open_successes", self.half_open_successes, 1)
-        checks.number_at_least(_POLICY, "recovery_growth", self.recovery_growth, 1.0)
+        self._check_each()
+        self._fill_in()
+        self._check_together()
+
+    def _check_each(self) -> None:
+        for field in ("half_open_max_concurrency", "half_open_successes"):
+            checks.at_least(_POLICY, field, getattr(self, field), 1)
+        for field in ("failure_threshold", "window_calls", "minimum_calls"):
+            if getattr(self, field) is not None:
+                checks.at_least(_POLICY, field, getattr(self, field), 1)
+        for field in ("failure_rate", "slow_call_rate"):
+            if getattr(self, field) is not None:
+                checks.share(_POLICY, field, getattr(self, field))
         for field in ("hang_seconds", "recovery_timeout"):
             checks.positive_seconds(_POLICY, field, getattr(self, field))
-        for field in ("recovery_max", "half_open_max_seconds", "probe_lease_seconds"):
-            value = getattr(self, field)
-            if value is not None:
-                checks.positive_seconds(_POLICY, field, value)
-        if self.recovery_max is not None and self.recovery_max < self.recovery_timeout:
-            raise ConfigurationError(
-                f"{_POLICY} recovery_max must be >= recovery_timeout ({self.recovery_timeout:g}), got {self.recovery_max!r}"
-            )
+        for field in _OPTIONAL_SECONDS:
+            if getattr(self, field) is not None:
+                checks.positive_seconds(_POLICY, field, getattr(self, field))
+        checks.number_at_least(_POLICY, "recovery_growth", self.recovery_growth, 1.0)
+        checks.seconds_or_zero(_POLICY, "ramp_seconds", self.ramp_seconds)
         if not _names_failures(self.failures):
             raise ConfigurationError(
                 f"{_POLICY} failures must be exception types or a predicate, got {self.failures!r}"
@@ -54,6 +86,44 @@ class CircuitBreakerOptions:
                 f"{_POLICY} failure_results must be a predicate on results, got {self.failure_results!r}"
             )
 
+    def _fill_in(self) -> None:
+        if self.failure_threshold is None and self.failure_rate is None and self.slow_call_rate is None:
+            object.__setattr__(self, "failure_threshold", _THRESHOLD)
+        if self.window_calls is None and self.window_seconds is None:
+            object.__setattr__(self, "window_calls", _WINDOW_CALLS)
+        if self.minimum_calls is None:
+            object.__setattr__(
+                self, "minimum_calls", min(_MINIMUM_CALLS, self.window_calls or _MINIMUM_CALLS)
+            )
+
+    def _check_together(self) -> None:
+        if self.recovery_max is not None and self.recovery_max < self.recovery_timeout:
+            raise ConfigurationError(
+                f"{_POLICY} recovery_max must be >= recovery_timeout ({self.recovery_timeout:g}), got {self.recovery_max!r}"
+            )
+        if self.window_calls is not None and self.minimum > self.window_calls:
+            raise ConfigurationError(
+                f"{_POLICY} minimum_calls must be <= window_calls ({self.window_calls}), got {self.minimum_calls!r}"
+            )
+        if self.slow_call_rate is not None and self.slow_call_seconds is None:
+            raise ConfigurationError(
+                f"{_POLICY} slow_call_rate must be given with slow_call_seconds, got {self.slow_call_rate!r}"
+            )
+
+    @property
+    def minimum(self) -> int:
+        """How many calls must be in the window before a rate is judged."""
+        return self.minimum_calls or _MINIMUM_CALLS
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a cancelled call may have run and still say nothing of the dependency."""
+        return (
+            self.hang_seconds
+            if self.slow_call_seconds is None
+            else min(self.hang_seconds, self.slow_call_seconds)
+        )
+
     @property
     def lease(self) -> float:
         """Seconds that a probe may take before it counts as failed."""
@@ -61,9 +131,16 @@ class CircuitBreakerOptions:
 
     def is_failure(self, error: BaseException) -> bool:
         """Whether ``error`` says that the dependency is sick."""
-        if isinstance(self.failures, tuple | type):
-            return isinstance(error, self.failures)
-        return bool(self.failures(error))
+        if not isinstance(self.failures, tuple | type):
+            return bool(self.failures(error))
+        if isinstance(error, self.failures):
+            return True
+        # What a task group raises is the failures of its tasks, and one of them that names the dependency is enough.
+        return isinstance(error, BaseExceptionGroup) and error.subgroup(self.failures) is not None
+
+    def is_slow(self, elapsed: float) -> bool:
+        """Whether a call that ran for ``elapsed`` seconds was slow."""
+        return self.slow_call_seconds is not None and elapsed >= self.slow_call_seconds
 
 
 def _names_failures(value: object) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import weakref
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from otel_resilience import chance, clock
@@ -16,11 +17,14 @@ from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.gate import Admitted, Ending, Refused, guarded
 from otel_resilience.flow.guard import Guard
+from otel_resilience.forking import forget_after_fork
 from otel_resilience.inventory import POLICIES
 from otel_resilience.listener import LISTENERS
-from otel_resilience.outcome import Failure, Outcome, Verdict
+from otel_resilience.outcome import Verdict
 from otel_resilience.policies import checks
+from otel_resilience.policies.circuit_breaker.keyed import KeyedRoom
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions, Failures
+from otel_resilience.policies.circuit_breaker.snapshot import Snapshot
 from otel_resilience.policies.circuit_breaker.state import (
     BreakerState,
     Change,
@@ -29,33 +33,30 @@ from otel_resilience.policies.circuit_breaker.state import (
     Rejection,
     Signal,
 )
+from otel_resilience.policies.circuit_breaker.verdict import verdict_of
+from otel_resilience.windows.tally import Tally
 
 _log = logging.getLogger("otel_resilience")
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A breaker as it was at one instant. ``retry_after`` in seconds, only while open."""
-
-    state: BreakerState
-    failures: int
-    successes: int
-    generation: int
-    retry_after: float | None
 
 
 class CircuitBreaker(Guard):
     """Stops calling a dependency that fails, and finds out by single probes when it is well again.
 
-    ``failure_threshold`` failures in a row open the circuit for ``recovery_timeout`` seconds, times ``recovery_growth`` for each opening
+    What opens the circuit: ``failure_threshold`` failures in a row (5 where no other rule is given); a share of at least ``failure_rate``
+    failed, or ``slow_call_rate`` slow (``slow_call_seconds`` or longer), of the last ``window_calls`` (100), of those of the last
+    ``window_seconds``, or both, once ``minimum_calls`` are in the window.
+
+    It stays open for ``recovery_timeout`` seconds, times ``recovery_growth`` for each opening
     without a recovery between, at most ``recovery_max``; a server's ``Retry-After`` may make it longer, and up to 10 % are added so that
     clients do not return all at once. Then at most ``half_open_max_concurrency`` probes run at a time; ``half_open_successes`` of them close the
     circuit, one failed opens it again, and so do ``half_open_max_seconds`` without a verdict. A probe is a lease of
-    ``probe_lease_seconds`` (default ``hang_seconds``): when it runs out, the probe has failed and its late result counts for nothing.
+    ``probe_lease_seconds`` (default ``hang_seconds``): when it runs out, the probe has failed and its late result counts for nothing. After a
+    recovery a growing share of the calls may pass for ``ramp_seconds``, until it is all of them.
 
     ``failures`` (types or predicate) are the exceptions that say the dependency is sick, ``failure_results`` (predicate) the results. A call that
-    is cancelled says nothing, unless it ran for ``hang_seconds``. Raises ``CircuitOpenError``, and ``ConfigurationError`` for a wrong
-    option. Safe for threads and tasks; no lock is held during a call.
+    is cancelled says nothing, unless it ran for the shorter of ``hang_seconds`` and ``slow_call_seconds``. Raises ``CircuitOpenError``, and
+    ``ConfigurationError`` for a wrong option. Safe for threads and tasks; no lock is held during a call. A forked child begins with it closed,
+    unless it is forced.
     """
 
     policy_type = "circuit_breaker"
@@ -65,7 +66,13 @@ class CircuitBreaker(Guard):
         self,
         name: str | None = None,
         *,
-        failure_threshold: int = 5,
+        failure_threshold: int | None = None,
+        failure_rate: float | None = None,
+        window_calls: int | None = None,
+        window_seconds: float | None = None,
+        minimum_calls: int | None = None,
+        slow_call_seconds: float | None = None,
+        slow_call_rate: float | None = None,
         hang_seconds: float = 10.0,
         recovery_timeout: float = 30.0,
         recovery_growth: float = 1.0,
@@ -74,12 +81,19 @@ class CircuitBreaker(Guard):
         half_open_successes: int = 1,
         half_open_max_seconds: float | None = None,
         probe_lease_seconds: float | None = None,
+        ramp_seconds: float = 0.0,
         failures: Failures = Exception,
         failure_results: Callable[[Any], bool] | None = None,
     ) -> None:
         self._name = None
         self._options = CircuitBreakerOptions(
             failure_threshold=failure_threshold,
+            failure_rate=failure_rate,
+            window_calls=window_calls,
+            window_seconds=window_seconds,
+            minimum_calls=minimum_calls,
+            slow_call_seconds=slow_call_seconds,
+            slow_call_rate=slow_call_rate,
             hang_seconds=hang_seconds,
             recovery_timeout=recovery_timeout,
             recovery_growth=recovery_growth,
@@ -88,21 +102,74 @@ class CircuitBreaker(Guard):
             half_open_successes=half_open_successes,
             half_open_max_seconds=half_open_max_seconds,
             probe_lease_seconds=probe_lease_seconds,
+            ramp_seconds=ramp_seconds,
             failures=failures,
             failure_results=failure_results,
         )
-        # Guards the machine and the cause. Never held across a call, a listener or another lock.
+        checked = checks.name_or_none("CircuitBreaker", name)
+        # Guards the machine, the causes and the making of the room. Never held across a call, a listener or another lock.
         self._lock = threading.Lock()
         self._machine = CircuitBreakerMachine(self._options)
-        self._cause: Cause | None = None
-        checked = checks.name_or_none("CircuitBreaker", name)
+        self._cause: Cause | None = None  # what opened it
+        self._last_failure: Cause | None = None  # of this generation
+        self._keyed: KeyedRoom[CircuitBreaker] | None = None
+        self._parent: weakref.ref[CircuitBreaker] | None = None
+        self._pid = os.getpid()
+        forget_after_fork(self)
         if checked is not None:
             self.bind(checked)
 
+    def forget(self) -> None:
+        """Begin anew in a forked child: the calls in hand are the parent's. What somebody forces stays."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._machine = self._machine.successor()
+        self._cause = self._last_failure = None
+        if self._keyed is not None:
+            self._keyed.forget()
+
     def bind(self, name: str) -> None:
-        if self._name is None:
-            self._name = name
-            POLICIES.add(self.policy_type, name, self)
+        if self._name is not None:
+            return
+        parent = None if self._parent is None else self._parent()
+        if parent is not None and parent.name is None:
+            parent.bind(name)  # names all of its keyed ones, this one too
+            return
+        self._name = name if parent is None else parent.name or name
+        POLICIES.add(self.policy_type, self._name, self, one_of_many=parent is not None)
+        if self._keyed is not None:
+            for keyed in self._keyed.everyone():
+                keyed.bind(name)
+
+    def for_key(self, key: Hashable) -> CircuitBreaker:
+        """The breaker for ``key`` (a host, a tenant, a shard), with this one's options, reported summed under this one's name.
+
+        One object while it lives. At most 10 000 are kept; a new key takes the place of the longest unused that is idle (closed, or its open
+        time over), and where there is none, shares a breaker with the others that found no place. A keyed one's ``for_key`` is its parent's.
+        """
+        parent = None if self._parent is None else self._parent()
+        if parent is not None:
+            return parent.for_key(key)
+        with self._lock:
+            if self._keyed is None:
+                self._keyed = KeyedRoom()
+            room = self._keyed
+        found = room.get(key, self._make_keyed)
+        if self._name is not None:
+            found.bind(self._name)
+        return found
+
+    def _make_keyed(self) -> CircuitBreaker:
+        made = CircuitBreaker()
+        made._options = self._options
+        made._machine = CircuitBreakerMachine(self._options)
+        made._parent = weakref.ref(self)
+        return made
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is lost when this breaker is: it is closed, or its open time is over."""
+        return self._machine.is_idle(clock.current().monotonic())
 
     @property
     def options(self) -> CircuitBreakerOptions:
@@ -118,13 +185,22 @@ class CircuitBreaker(Guard):
         now = clock.current().monotonic()
         with self._lock:
             machine = self._machine
+            tally = machine.tally(now)
             return Snapshot(
-                machine.state,
-                machine.failures,
-                machine.successes,
-                machine.generation,
-                machine.retry_after(now),
+                state=machine.state,
+                failures=machine.failures,
+                successes=machine.successes,
+                failure_ratio=tally.failure_ratio,
+                slow_ratio=tally.slow_ratio,
+                generation=machine.generation,
+                retry_after=machine.retry_after(now),
             )
+
+    def tally(self) -> Tally:
+        """The calls in the window: for those who add up several breakers."""
+        now = clock.current().monotonic()
+        with self._lock:
+            return self._machine.tally(now)
 
     def force_open(self) -> None:
         """Refuse every call until ``reset`` or ``force_closed``."""
@@ -142,21 +218,23 @@ class CircuitBreaker(Guard):
         return guarded(self, call, proceed)
 
     def admit(self, call: Call) -> Admitted[Permit] | Refused:
+        if self._pid != os.getpid():  # forked by a server that is no Python program
+            self.forget()
         now, draw = call.clock.monotonic(), chance.draw()
         with self._lock:
             if call.breaker_state is None:
                 call.breaker_state = self._machine.state
             decision, changes = self._machine.admit(now, draw)
-            cause = self._cause
+            cause = self._note(changes, None)
         self._announce(changes, cause)
         if isinstance(decision, Rejection):
             return self._refuse(decision, cause)
-        call.patience = min(call.patience, self._options.hang_seconds)
+        call.patience = min(call.patience, self._options.patience)
         return Admitted(decision)
 
     def settle(self, call: Call, permit: Permit, ending: Ending) -> None:
         try:
-            verdict = self._verdict(call, ending)
+            verdict = verdict_of(self._options, call, ending)
         except Exception:
             # A user's predicate. The permit must come back all the same, and a call that cannot be judged did not go well.
             _log.exception(
@@ -164,44 +242,42 @@ class CircuitBreaker(Guard):
             )
             verdict = Verdict.FAILURE
         reading = call.reading(ending.result)
-        cause = FailedCall.of(reading).cause() if verdict is Verdict.FAILURE else None
+        failure = FailedCall.of(reading).cause() if verdict is Verdict.FAILURE else None
+        slow = self._options.is_slow(ending.elapsed)
+        if self._pid != os.getpid():
+            self.forget()
         now, draw = call.clock.monotonic(), chance.draw()
         with self._lock:
-            changes = self._machine.settle(permit, verdict, now, draw, reading.retry_after)
-            if any(change.state is BreakerState.OPEN for change in changes):
-                self._cause = cause if cause is not None else self._cause
-            cause = self._cause
+            counts = permit.generation == self._machine.generation
+            changes = self._machine.settle(permit, verdict, now, draw, reading.retry_after, slow=slow)
+            cause = self._note(changes, failure if counts else None)
         self._announce(changes, cause)
 
-    def _verdict(self, call: Call, ending: Ending) -> Verdict:
-        """The table of outcome and verdict, as a breaker reads it."""
-        if call.late or (ending.begun and call.overdue() and not isinstance(ending.result, Failure)):
-            return Verdict.FAILURE
-        outcome = call.outcome_of(ending.result, begun=ending.begun, elapsed=ending.elapsed)
-        if outcome is Outcome.TIMEOUT:
-            return Verdict.FAILURE
-        if outcome in (Outcome.CANCELLED, Outcome.REJECTED):
-            return Verdict.IGNORED
-        reading = call.reading(ending.result)
-        if reading.verdict is not None:
-            return reading.verdict
-        if isinstance(ending.result, Failure):
-            return Verdict.FAILURE if self._options.is_failure(ending.result.error) else Verdict.IGNORED
-        judged = self._options.failure_results
-        return Verdict.FAILURE if judged is not None and judged(ending.result.value) else Verdict.SUCCESS
+    def _note(self, changes: tuple[Change, ...], failure: Cause | None) -> Cause | None:
+        """Remember ``failure``, and what opened the circuit if ``changes`` did. Under the lock."""
+        self._last_failure = failure or self._last_failure
+        for change in changes:
+            if change.state is BreakerState.OPEN:
+                # Slow calls need no failure; one that is long gone has not opened the circuit.
+                slowness = change.signal is Signal.SLOW_CALL_RATE_REACHED
+                self._cause = failure if slowness else self._last_failure or self._cause
+            if change.state is BreakerState.CLOSED:
+                self._cause = None
+            self._last_failure = None
+        return self._cause
 
     def _refuse(self, rejection: Rejection, cause: Cause | None) -> Refused:
         story = "" if cause is None else f", opened by {cause.code} of {cause.service}"
-        error = CircuitOpenError(
-            f"circuit {self._name!r} is {self._machine.state}{story}", retry_after=rejection.retry_after
-        )
+        state = self._machine.state
+        how = "closed again and lets calls return by degrees" if state is BreakerState.CLOSED else str(state)
+        error = CircuitOpenError(f"circuit {self._name!r} is {how}{story}", retry_after=rejection.retry_after)
         error.cause = cause
         return Refused(error, rejection.refusal.value, cause)
 
     def _force(self, signal: Signal) -> None:
         with self._lock:
             changes = self._machine.force(signal)
-            self._cause = None
+            self._cause = self._last_failure = None
         self._announce(changes, None)
 
     def _announce(self, changes: tuple[Change, ...], cause: Cause | None) -> None:
