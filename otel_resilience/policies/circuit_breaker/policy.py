@@ -22,6 +22,8 @@ from otel_resilience.inventory import POLICIES
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Verdict
 from otel_resilience.policies import checks
+from otel_resilience.policies.circuit_breaker import probing
+from otel_resilience.policies.circuit_breaker.causes import Causes
 from otel_resilience.policies.circuit_breaker.keyed import KeyedRoom
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions, Failures
 from otel_resilience.policies.circuit_breaker.snapshot import Snapshot
@@ -110,8 +112,7 @@ class CircuitBreaker(Guard):
         # Guards the machine, the causes and the making of the room. Never held across a call, a listener or another lock.
         self._lock = threading.Lock()
         self._machine = CircuitBreakerMachine(self._options)
-        self._cause: Cause | None = None  # what opened it
-        self._last_failure: Cause | None = None  # of this generation
+        self._causes = Causes()
         self._keyed: KeyedRoom[CircuitBreaker] | None = None
         self._parent: weakref.ref[CircuitBreaker] | None = None
         self._pid = os.getpid()
@@ -124,7 +125,7 @@ class CircuitBreaker(Guard):
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._machine = self._machine.successor()
-        self._cause = self._last_failure = None
+        self._causes.forget()
         if self._keyed is not None:
             self._keyed.forget()
 
@@ -225,14 +226,20 @@ class CircuitBreaker(Guard):
             if call.breaker_state is None:
                 call.breaker_state = self._machine.state
             decision, changes = self._machine.admit(now, draw)
-            cause = self._note(changes, None)
+            cause = self._causes.note(changes, None)
         self._announce(changes, cause)
         if isinstance(decision, Rejection):
+            if probing.is_inside(self._machine):
+                return Admitted(probing.PART_OF_PROBE)
             return self._refuse(decision, cause)
+        if decision.lease_until is not None:
+            probing.enter(self._machine, decision)
         call.patience = min(call.patience, self._options.patience)
         return Admitted(decision)
 
     def settle(self, call: Call, permit: Permit, ending: Ending) -> None:
+        if permit.lease_until is not None:
+            probing.leave(permit)
         try:
             verdict = verdict_of(self._options, call, ending)
         except Exception:
@@ -250,21 +257,8 @@ class CircuitBreaker(Guard):
         with self._lock:
             counts = permit.generation == self._machine.generation
             changes = self._machine.settle(permit, verdict, now, draw, reading.retry_after, slow=slow)
-            cause = self._note(changes, failure if counts else None)
+            cause = self._causes.note(changes, failure if counts else None)
         self._announce(changes, cause)
-
-    def _note(self, changes: tuple[Change, ...], failure: Cause | None) -> Cause | None:
-        """Remember ``failure``, and what opened the circuit if ``changes`` did. Under the lock."""
-        self._last_failure = failure or self._last_failure
-        for change in changes:
-            if change.state is BreakerState.OPEN:
-                # Slow calls need no failure; one that is long gone has not opened the circuit.
-                slowness = change.signal is Signal.SLOW_CALL_RATE_REACHED
-                self._cause = failure if slowness else self._last_failure or self._cause
-            if change.state is BreakerState.CLOSED:
-                self._cause = None
-            self._last_failure = None
-        return self._cause
 
     def _refuse(self, rejection: Rejection, cause: Cause | None) -> Refused:
         story = "" if cause is None else f", opened by {cause.code} of {cause.service}"
@@ -277,7 +271,7 @@ class CircuitBreaker(Guard):
     def _force(self, signal: Signal) -> None:
         with self._lock:
             changes = self._machine.force(signal)
-            self._cause = self._last_failure = None
+            self._causes.forget()
         self._announce(changes, None)
 
     def _announce(self, changes: tuple[Change, ...], cause: Cause | None) -> None:
