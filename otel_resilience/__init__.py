@@ -25,10 +25,13 @@ from otel_resilience.exceptions import (
     ServiceTimeoutError,
 )
 from otel_resilience.pipeline import Pipeline
+from otel_resilience.policies.bulkhead.policy import Bulkhead
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
 from otel_resilience.policies.circuit_breaker.state import BreakerState
 from otel_resilience.policies.fallback.policy import Fallback
 from otel_resilience.policies.fault.policy import FaultInjector
+from otel_resilience.policies.hedge.policy import Hedge
+from otel_resilience.policies.rate_limit.policy import RateLimiter
 from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.policy import Retry
 from otel_resilience.policies.retry_budget.policy import RetryBudget
@@ -38,6 +41,7 @@ from otel_resilience.telemetry.tracer import DistributedTracer
 __all__ = [
     "Backoff",
     "BreakerState",
+    "Bulkhead",
     "BulkheadFullError",
     "CircuitBreaker",
     "CircuitOpenError",
@@ -52,10 +56,12 @@ __all__ = [
     "Fallback",
     "FaultInjectedError",
     "FaultInjector",
+    "Hedge",
     "Hop",
     "NoHealthyEndpointError",
     "Pipeline",
     "RateLimitedError",
+    "RateLimiter",
     "RemoteError",
     "ResilienceError",
     "RetriesExhaustedError",

@@ -6,20 +6,29 @@ import dataclasses
 from typing import Any
 
 from otel_resilience.config.specs import CATCH_ALL, FileSpec, OperationSpec, PoliciesSpec, ServiceSpec
+from otel_resilience.policies.bulkhead.options import BulkheadOptions
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
+from otel_resilience.policies.rate_limit.options import RateLimiterOptions
 from otel_resilience.policies.retry.conditions import Codes
 from otel_resilience.policies.retry.options import RetryOptions
 
 #: What code alone can say has no place in a listing of a file.
 _NOT_OF_FILES = ("failures", "failure_results", "results", "budget")
 #: Options that are shown even where they are the default: without them a reader does not know the policy.
-_ALWAYS = {"retry": ("max_attempts",), "circuit_breaker": ("failure_threshold", "recovery_timeout")}
+_ALWAYS = {
+    "rate_limiter": ("rate", "per"),
+    "bulkhead": ("max_concurrency",),
+    "retry": ("max_attempts",),
+    "circuit_breaker": ("failure_threshold", "recovery_timeout"),
+}
 _SECONDS = {
     "half_open_max_seconds",
     "hang_seconds",
     "initial",
     "max",
     "max_elapsed",
+    "max_wait",
+    "per",
     "probe_lease_seconds",
     "recovery_max",
     "ramp_seconds",
@@ -27,6 +36,13 @@ _SECONDS = {
     "retry_after_max",
     "slow_call_seconds",
     "window_seconds",
+}
+#: Options as they are where nothing is said; what must be said is shown always.
+_USUAL = {
+    "rate_limiter": RateLimiterOptions(rate=1.0),
+    "bulkhead": BulkheadOptions(max_concurrency=1),
+    "retry": RetryOptions(on=Codes()),
+    "circuit_breaker": CircuitBreakerOptions(),
 }
 
 
@@ -74,7 +90,9 @@ def _service(file: FileSpec, spec: ServiceSpec) -> dict[str, Any]:
 def _policies(spec: PoliciesSpec) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name in spec.names:
-        if name == "retry" and spec.retry is not None:
+        if name in ("rate_limiter", "bulkhead"):
+            found.append({"policy": name, **_options(getattr(spec, name))})
+        elif name == "retry" and spec.retry is not None:
             budget = None if spec.retry.budget is None else dict(spec.retry.budget)
             found.append({"policy": name, **_options(spec.retry.options), "budget": budget})
         elif name == "circuit_breaker" and spec.circuit_breaker is not None:
@@ -107,7 +125,7 @@ def _text(policy: dict[str, Any]) -> str:
     name = policy["policy"]
     if name not in _ALWAYS:
         return f"{name} {duration(policy['seconds'])}"
-    usual = _options(RetryOptions(on=Codes()) if name == "retry" else CircuitBreakerOptions())
+    usual = _options(_USUAL[name])
     options = [
         _option(key, value)
         for key, value in policy.items()

@@ -7,7 +7,12 @@ from typing import Any
 
 from otel_resilience.config.faults import Path
 from otel_resilience.config.merge import merged
-from otel_resilience.config.policy_shapes import circuit_breaker_options, retry_options
+from otel_resilience.config.policy_shapes import (
+    bulkhead_options,
+    circuit_breaker_options,
+    rate_limiter_options,
+    retry_options,
+)
 from otel_resilience.config.shape import Complaint, Map, Reader, Tree, contradictions
 from otel_resilience.config.specs import CircuitBreakerSpec, PoliciesSpec, RetrySpec
 from otel_resilience.policies.retry.backoff import Backoff
@@ -53,7 +58,21 @@ class Inheritance:
         for key, inner in shape.keys.items():
             if isinstance(inner, Map) and key in right:
                 right[key] = self._checked(inner, right[key], (*path, key))
+                if self._lacks(inner, right[key], (*path, key)):
+                    del right[key]
         return right
+
+    def _lacks(self, shape: Map, tree: Tree, path: Path) -> bool:
+        """Whether something that must be there is not; it is said at the most specific place that could have said it."""
+        if len(self._levels) == 1:
+            return False  # ``defaults`` alone: whoever inherits them may say the rest
+        missing = [key for key in shape.required if key not in tree]
+        for key in missing:
+            written = [(*level.path, *path, key) for level in self._levels]
+            if not any(map(self._reader.has_refused, written)):
+                place = max(self._place((*path, key)), self._place(path))
+                self._reader.refuse((*self._levels[place].path, *path), f"{key} must be given")
+        return bool(missing)
 
     def _contradicts(self, complaint: Complaint, path: Path) -> bool:
         """Whether ``complaint`` is a fault; if so it is said where the most specific part of it is written."""
@@ -71,8 +90,11 @@ class Inheritance:
 
 def _policies(tree: Tree) -> PoliciesSpec:
     retry, breaker = tree.get("retry"), tree.get("circuit_breaker")
+    bulkhead, limiter = tree.get("bulkhead"), tree.get("rate_limiter")
     return PoliciesSpec(
         timeout=tree.get("timeout"),
+        rate_limiter=None if limiter is None else rate_limiter_options(**limiter),
+        bulkhead=None if bulkhead is None else bulkhead_options(**bulkhead),
         retry=None if retry is None else _retry(retry),
         circuit_breaker=None if breaker is None else _breaker(breaker),
         attempt_timeout=tree.get("attempt_timeout"),

@@ -9,7 +9,9 @@ from otel_resilience.config.shape import Map, Value
 from otel_resilience.exceptions import ConfigurationError, is_code
 from otel_resilience.outcome import Mode
 from otel_resilience.policies import checks
+from otel_resilience.policies.bulkhead.options import BulkheadOptions
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
+from otel_resilience.policies.rate_limit.options import RateLimiterOptions
 from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.conditions import Codes
 from otel_resilience.policies.retry.options import RetryOptions
@@ -80,6 +82,16 @@ def retry_options(*, on: frozenset[str] | None = None, **options: Any) -> RetryO
     return RetryOptions(on=Codes() if on is None else Codes(on, written=True), **options)
 
 
+def bulkhead_options(*, max_concurrency: int = 1, **options: Any) -> BulkheadOptions:
+    """The options, or some of them to be checked: what must be there is looked for where all are merged."""
+    return BulkheadOptions(max_concurrency=max_concurrency, **options)
+
+
+def rate_limiter_options(*, rate: float = 1.0, **options: Any) -> RateLimiterOptions:
+    """The options, or some of them to be checked: what must be there is looked for where all are merged."""
+    return RateLimiterOptions(rate=rate, **options)
+
+
 def _idempotent(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("true or false")
@@ -127,6 +139,18 @@ CIRCUIT_BREAKER = Map(
     _code_alone("failures", "failure_results"),
 )
 
+BULKHEAD = Map(
+    bulkhead_options,
+    {"max_concurrency": _OWN, "max_queue": _OWN, "max_wait": _SECONDS},
+    required=("max_concurrency",),
+)
+
+RATE_LIMITER = Map(
+    rate_limiter_options,
+    {"rate": _OWN, "per": _SECONDS, "burst": _OWN, "max_wait": _SECONDS},
+    required=("rate",),
+)
+
 RETRY = Map(
     retry_options,
     {
@@ -142,11 +166,13 @@ RETRY = Map(
 
 _POLICIES: dict[str, Value | Map] = {
     "timeout": _SECONDS,
+    "rate_limiter": RATE_LIMITER,
+    "bulkhead": BULKHEAD,
     "retry": RETRY,
     "circuit_breaker": CIRCUIT_BREAKER,
     "attempt_timeout": _SECONDS,
 }
-_LATER = _not_supported("bulkhead", "rate_limiter", "hedge", "fallback", "fault", "discovery")
+_LATER = _not_supported("hedge", "fallback", "fault", "discovery")
 _BELONGS_TO_OPERATION = {"idempotent": "belongs to an operation: say it under operations"}
 _BELONGS_TO_SERVICE = {
     key: f"{key} belongs to one service and cannot be inherited"

@@ -142,6 +142,8 @@ class _Schema:
                     policies=policies,
                     idempotent=own.tree.get("idempotent"),
                     own_circuit_breaker=own.tree.get("circuit_breaker") is not None,
+                    own_bulkhead=own.tree.get("bulkhead") is not None,
+                    own_rate_limiter=own.tree.get("rate_limiter") is not None,
                     own_budget="budget" in (own.tree.get("retry") or {}),
                 )
         return operations

@@ -33,6 +33,8 @@ class Map:
     keys: Mapping[str, Value | Map]
     #: Keys that the format has and this version does not, and keys that only code can say.
     absent: Mapping[str, str] = field(default_factory=dict)
+    #: Keys that must be there once all that is inherited is merged.
+    required: tuple[str, ...] = ()
 
 
 class Reader:
@@ -42,6 +44,7 @@ class Reader:
         self.document = document
         # In their order, each once: two services may inherit one contradiction.
         self._faults: dict[Fault, None] = dict.fromkeys(document.faults)
+        self._refused: set[Path] = set()
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -51,6 +54,11 @@ class Reader:
     def refuse(self, path: Path, reason: str) -> None:
         """Note a fault, once."""
         self._faults[self.document.fault(path, reason)] = None
+        self._refused.add(path)
+
+    def has_refused(self, path: Path) -> bool:
+        """Whether a fault is noted for ``path`` itself."""
+        return path in self._refused
 
     def is_map(self, value: Any, path: Path, rule: str) -> bool:
         """Whether ``value`` is a map; a fault if not."""

@@ -9,7 +9,9 @@ from typing import Literal
 from otel_resilience.config.operations import OperationKey
 from otel_resilience.config.patterns import HostPort, Pattern
 from otel_resilience.outcome import Mode
+from otel_resilience.policies.bulkhead.options import BulkheadOptions
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
+from otel_resilience.policies.rate_limit.options import RateLimiterOptions
 from otel_resilience.policies.retry.options import RetryOptions
 
 CATCH_ALL = "*"
@@ -37,6 +39,8 @@ class PoliciesSpec:
     """The policies of one service or operation after merging; ``None`` where there is none. Seconds."""
 
     timeout: float | None = None
+    rate_limiter: RateLimiterOptions | None = None
+    bulkhead: BulkheadOptions | None = None
     retry: RetrySpec | None = None
     circuit_breaker: CircuitBreakerSpec | None = None
     attempt_timeout: float | None = None
@@ -44,7 +48,7 @@ class PoliciesSpec:
     @property
     def names(self) -> tuple[str, ...]:
         """The policies there are, outermost first."""
-        order = ("timeout", "retry", "circuit_breaker", "attempt_timeout")
+        order = ("timeout", "rate_limiter", "bulkhead", "retry", "circuit_breaker", "attempt_timeout")
         return tuple(name for name in order if getattr(self, name) is not None)
 
 
@@ -56,6 +60,8 @@ class OperationSpec:
     policies: PoliciesSpec
     idempotent: bool | None = None
     own_circuit_breaker: bool = False
+    own_bulkhead: bool = False
+    own_rate_limiter: bool = False
     own_budget: bool = False
 
 

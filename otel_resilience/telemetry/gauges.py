@@ -9,6 +9,7 @@ from typing import TypeAlias
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from otel_resilience.inventory import Inventory
+from otel_resilience.policies.bulkhead.policy import Bulkhead
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
 from otel_resilience.policies.circuit_breaker.state import TRANSITIONS, BreakerState, Signal
 from otel_resilience.policies.retry_budget.policy import RetryBudget
@@ -55,6 +56,10 @@ class Gauges:
             names.BREAKER_SLOW_CALL_RATIO.name: self._slow_call_ratios,
             names.RETRY_BUDGET_AVAILABLE.name: self._budgets_available,
             names.RETRY_BUDGET_LIMIT.name: self._budget_limits,
+            names.BULKHEAD_USAGE.name: lambda: self._bulkheads(lambda each: each.running),
+            names.BULKHEAD_LIMIT.name: lambda: self._bulkheads(lambda each: each.options.max_concurrency),
+            names.BULKHEAD_QUEUE_USAGE.name: lambda: self._bulkheads(lambda each: each.waiting),
+            names.BULKHEAD_QUEUE_LIMIT.name: lambda: self._bulkheads(lambda each: each.options.max_queue),
             names.CONFIG_STATUS.name: self._config_status,
         }
         for metric in names.METRICS:
@@ -107,6 +112,12 @@ class Gauges:
             budgets = [policy for policy in live if isinstance(policy, RetryBudget)]
             if budgets:
                 yield name, budgets
+
+    def _bulkheads(self, measure: Callable[[Bulkhead], int]) -> Iterable[Point]:
+        for name, live in self._policies.live(Bulkhead.policy_type).items():
+            bulkheads = [policy for policy in live if isinstance(policy, Bulkhead)]
+            if bulkheads:
+                yield (name,), sum(map(measure, bulkheads))
 
     def _config_status(self) -> Iterable[Point]:
         if self.config_valid is not None:

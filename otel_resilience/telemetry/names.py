@@ -78,7 +78,7 @@ SUPPRESSED_COUNT = "resilience.suppressed_count"
 #: The closed sets: an attribute that is listed here has no other value.
 VALUES: Mapping[str, frozenset[str]] = {
     OUTCOME: frozenset(outcome.value for outcome in Outcome),
-    POLICY_TYPE: frozenset({"circuit_breaker", "timeout"}),
+    POLICY_TYPE: frozenset({"bulkhead", "circuit_breaker", "rate_limiter", "timeout"}),
     BREAKER_STATE: frozenset(state.value for state in BreakerState),
     BREAKER_PREVIOUS_STATE: frozenset(state.value for state in BreakerState),
     ATTEMPT_TYPE: frozenset({"initial", "retry", "hedge"}),
@@ -88,7 +88,9 @@ VALUES: Mapping[str, frozenset[str]] = {
     RETRY_SUPPRESSION_REASON: frozenset(
         {"budget", "deadline", "not_idempotent", "circuit_open", "nested", "not_retryable"}
     ),
-    REJECTION_REASON: frozenset({"circuit_open", "half_open_limit", "deadline_exceeded"}),
+    REJECTION_REASON: frozenset(
+        {"circuit_open", "half_open_limit", "bulkhead_full", "rate_limited", "deadline_exceeded"}
+    ),
     DISCARD_REASON: frozenset({"malformed", "oversized", "untrusted"}),
     CONFIG_STATE: frozenset({"valid", "invalid"}),
 }
@@ -205,6 +207,34 @@ REJECTIONS = Metric(
     description="Calls that a policy refused, or would have refused where it is not enforced.",
     attributes=(POLICY_NAME, POLICY_TYPE, REJECTION_REASON, ENFORCED),
 )
+BULKHEAD_USAGE = Metric(
+    name="resilience.bulkhead.usage",
+    instrument=Instrument.OBSERVABLE_UP_DOWN_COUNTER,
+    unit="{execution}",
+    description="Calls that run in the bulkhead now.",
+    attributes=(POLICY_NAME,),
+)
+BULKHEAD_LIMIT = Metric(
+    name="resilience.bulkhead.limit",
+    instrument=Instrument.OBSERVABLE_UP_DOWN_COUNTER,
+    unit="{execution}",
+    description="Calls that may run in the bulkhead at a time.",
+    attributes=(POLICY_NAME,),
+)
+BULKHEAD_QUEUE_USAGE = Metric(
+    name="resilience.bulkhead.queue.usage",
+    instrument=Instrument.OBSERVABLE_UP_DOWN_COUNTER,
+    unit="{execution}",
+    description="Calls that wait for the bulkhead now.",
+    attributes=(POLICY_NAME,),
+)
+BULKHEAD_QUEUE_LIMIT = Metric(
+    name="resilience.bulkhead.queue.limit",
+    instrument=Instrument.OBSERVABLE_UP_DOWN_COUNTER,
+    unit="{execution}",
+    description="Calls that may wait for the bulkhead at a time.",
+    attributes=(POLICY_NAME,),
+)
 TIMEOUTS = Metric(
     name="resilience.timeouts",
     instrument=Instrument.OBSERVABLE_COUNTER,
@@ -270,6 +300,10 @@ METRICS: tuple[Metric, ...] = (
     RETRY_BUDGET_AVAILABLE,
     RETRY_BUDGET_LIMIT,
     REJECTIONS,
+    BULKHEAD_USAGE,
+    BULKHEAD_LIMIT,
+    BULKHEAD_QUEUE_USAGE,
+    BULKHEAD_QUEUE_LIMIT,
     TIMEOUTS,
     FALLBACKS,
     HEDGES,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
 from typing import TYPE_CHECKING
 
@@ -43,6 +42,8 @@ class Pools:
         pool = self._pools.get(name)
         if pool is not None:
             return pool
+        import difflib  # only who is wrong needs it
+
         choices = sorted(self._pools)
         near = difflib.get_close_matches(str(name), choices, n=2) or choices
         known = f"did you mean {' or '.join(near)}?" if near else "none was created so far"
