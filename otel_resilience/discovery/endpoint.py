@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 
 from otel_resilience.discovery.service_info import InstanceKey
 
 if TYPE_CHECKING:
     from otel_resilience.discovery.service_info import ServiceInfo
+
+
+class EndpointState(StrEnum):
+    """What an endpoint is to those who call. ``draining``: it is gone, but calls to it are under way."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    DRAINING = "draining"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
