@@ -10,7 +10,8 @@ from typing import Any
 
 from otel_resilience.clock import AsyncTimers, Clock, Timer
 from otel_resilience.context import deadline
-from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Run, Sleep, Wait, Within
+from otel_resilience.flow.async_race import race
+from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Race, Run, Sleep, Wait, Within
 from otel_resilience.outcome import Failure, Result, Success
 
 
@@ -53,6 +54,11 @@ async def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[A
         elif isinstance(effect, Wait):
             interruption = await wait(effect, timers)
             answer = True
+        elif isinstance(effect, Race):
+            try:
+                answer = await race(effect, lambda branch: drive(branch, invoke, clock), timers)
+            except BaseException as error:  # cancelled while waiting for tasks
+                interruption = error
         else:
             try:
                 answer = await _within(effect, invoke, clock, timers)

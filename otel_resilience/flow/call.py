@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,6 +34,8 @@ class Call:
     """
 
     __slots__ = (
+        "_hedging",
+        "_numbers",
         "_read",
         "_reading",
         "arguments",
@@ -97,8 +101,33 @@ class Call:
         self.error: BaseException | None = None
         self.error_type: str | None = None
         self.failed_call: FailedCall | None = None
+        self._numbers = itertools.count(1)  # of attempts; shared by all that are made side by side
+        self._hedging = False
         self._read: Result[Any] | None = None
         self._reading: Reading | None = None
+
+    def branch(self, *, hedge: bool) -> Call:
+        """This call as one of several that go on side by side; ``hedge``: it was begun beside another one."""
+        other = copy.copy(self)
+        other._hedging = hedge
+        return other
+
+    def adopt(self, branches: list[Call], chosen: Call) -> None:
+        """Go on as ``chosen``, having made the attempts of all ``branches``."""
+        self.attempts += sum(branch.attempts - self.attempts for branch in branches)
+        self.retry_delay_total = max(self.retry_delay_total, chosen.retry_delay_total)
+        self.retries_exhausted = chosen.retries_exhausted
+        self.breaker_state = chosen.breaker_state
+        self.rejection_reason = chosen.rejection_reason
+        self.patience = chosen.patience
+        self.late = chosen.late
+        self.replacement = chosen.replacement
+
+    def next_attempt(self) -> tuple[int, str]:
+        """Number (1 is the first) and type of the attempt that is made now."""
+        number = next(self._numbers)
+        self.attempts += 1
+        return number, "hedge" if self._hedging else "initial" if number == 1 else "retry"
 
     @property
     def enforced(self) -> bool:
@@ -165,9 +194,9 @@ def invocation() -> Flow:
 
 def attempt(call: Call, body: Callable[[], Flow] = invocation) -> Flow:
     """The innermost flow: one attempt, which is sent (or, with another ``body``, looks as if it were)."""
-    call.attempts += 1
-    token = attempt_context.enter(attempt_context.Attempt(call.attempts))
-    scope = None if call.scope is None else call.scope.attempt_started(call.attempts)
+    number, attempt_type = call.next_attempt()
+    token = attempt_context.enter(attempt_context.Attempt(number))
+    scope = None if call.scope is None else call.scope.attempt_started(number)
     began = call.clock.monotonic()
     result: Result[Any] = Failure(GeneratorExit())
     try:
@@ -180,9 +209,5 @@ def attempt(call: Call, body: Callable[[], Flow] = invocation) -> Flow:
         outcome = call.outcome_of(result, begun=True, elapsed=call.clock.monotonic() - began)
         if scope is not None:
             scope.finish(outcome, result.error if isinstance(result, Failure) else None)
-        LISTENERS.announce(
-            AttemptFinished(
-                name=call.name, attempt_type="initial" if call.attempts == 1 else "retry", outcome=outcome
-            )
-        )
+        LISTENERS.announce(AttemptFinished(name=call.name, attempt_type=attempt_type, outcome=outcome))
     return result

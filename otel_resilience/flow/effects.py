@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from otel_resilience.flow.wakeup import Wakeup
+from otel_resilience.flow.workers import WorkerPool
 from otel_resilience.outcome import Result
 
 if TYPE_CHECKING:
@@ -50,25 +51,53 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Run ``flow`` under a deadline of ``seconds``. Answered with ``Bounded``."""
+    """Run ``flow`` under a deadline of ``seconds``. Answered with ``Bounded``.
+
+    ``pool``: where nothing can be cancelled the invocations are made by one of its threads, and left behind when the deadline passes.
+    """
 
     seconds: float
     flow: Flow
+    pool: WorkerPool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
     """How a flow under a deadline ended. ``expired``: the deadline had passed by then.
 
-    ``interrupted``: the driver ended it for that reason, so that its result is only the interruption.
+    ``interrupted``: the driver ended it for that reason, so that its result is only the interruption. ``saturated``: it did not
+    begin, as no thread was free.
     """
 
     result: Result[Any]
     expired: bool
     interrupted: bool = False
+    saturated: bool = False
 
 
-Effect: TypeAlias = Invoke | Sleep | Wait | Run | Within
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Run ``start(1)``, and one flow more each time that ``after`` seconds pass without a decision, until ``start`` gives ``None``.
+
+    Each runs in a context of its own (in a thread of ``pool``, or in a task). Answered with ``Raced`` as soon as ``decides`` says so of a result, or when all have
+    ended; what still runs is called off where that is possible, and not waited for.
+    """
+
+    start: Callable[[int], Flow | None]
+    decides: Callable[[int, Result[Any]], bool]
+    after: float
+    pool: WorkerPool
+
+
+@dataclass(frozen=True, slots=True)
+class Raced:
+    """Which flow ended a race, and what it came to: the first one where none was decisive."""
+
+    number: int
+    result: Result[Any]
+
+
+Effect: TypeAlias = Invoke | Sleep | Wait | Run | Within | Race
 Flow: TypeAlias = Generator[Effect, Any, Result[Any]]
 
 

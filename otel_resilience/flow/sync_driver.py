@@ -9,7 +9,9 @@ from typing import Any
 
 from otel_resilience.clock import Clock
 from otel_resilience.context import deadline
-from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Run, Sleep, Wait
+from otel_resilience.flow.bounded import BoundedInvocation
+from otel_resilience.flow.effects import Bounded, Effect, Flow, Invoke, Race, Run, Sleep, Wait, Within
+from otel_resilience.flow.sync_race import race
 from otel_resilience.outcome import Failure, Result, Success
 
 
@@ -36,15 +38,35 @@ def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[Any]:
         elif isinstance(effect, Wait):
             interruption = wait(effect, clock)
             answer = True
-        else:
-            token = deadline.tighten(effect.seconds)
+        elif isinstance(effect, Race):
             try:
-                inner = drive(effect.flow, invoke, clock)
-                answer = Bounded(inner, expired=deadline.remaining() == 0.0)
+                answer = race(effect, lambda branch: drive(branch, invoke, clock), clock)
+            except BaseException as error:  # Ctrl-C while waiting for threads
+                interruption = error
+        else:
+            try:
+                answer = _within(effect, invoke, clock)
             except BaseException as error:  # an interrupted wait inside: the flows around it let go as well
                 interruption = error
-            finally:
-                deadline.restore(token)
+
+
+def _within(effect: Within, invoke: Callable[[], Any], clock: Clock) -> Bounded:
+    worker = None
+    if effect.pool is not None:
+        worker = effect.pool.reserve()
+        if worker is None:
+            effect.flow.close()
+            return Bounded(Failure(RuntimeError("no thread is free")), expired=False, saturated=True)
+    bounded = invoke if worker is None else BoundedInvocation(worker, invoke)
+    token = deadline.tighten(effect.seconds)
+    try:
+        result = drive(effect.flow, bounded, clock)
+        abandoned = isinstance(bounded, BoundedInvocation) and bounded.abandoned
+        return Bounded(result, expired=abandoned or deadline.remaining() == 0.0)
+    finally:
+        deadline.restore(token)
+        if worker is not None:
+            worker.release()
 
 
 def _invoke(invoke: Callable[[], Any]) -> Result[Any]:

@@ -24,6 +24,8 @@ KNOWN_BY: dict[str, tuple[str, ...]] = {
     "opentelemetry.proto": ("otel_resilience.cli.demo",),
     "asyncio": (
         "otel_resilience.flow.async_driver",
+        "otel_resilience.flow.async_race",
+        "otel_resilience.flow.async_stream",
         "otel_resilience.testing",
         "otel_resilience_instrumentation.httpx",
         "otel_resilience_instrumentation._httpx_call",
