@@ -32,6 +32,7 @@ from otel_resilience.policies.fallback.policy import Fallback
 from otel_resilience.policies.fault.policy import FaultInjector
 from otel_resilience.policies.hedge.policy import Hedge
 from otel_resilience.policies.rate_limit.policy import RateLimiter
+from otel_resilience.policies.hedge.policy import Hedge
 from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.policy import Retry
 from otel_resilience.policies.retry_budget.policy import RetryBudget
@@ -56,6 +57,7 @@ __all__ = [
     "Fallback",
     "FaultInjectedError",
     "FaultInjector",
+    "Hedge",
     "Hedge",
     "Hop",
     "NoHealthyEndpointError",
