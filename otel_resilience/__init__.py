@@ -3,6 +3,10 @@
 from otel_resilience.config.load import load_config
 from otel_resilience.context.deadline import Deadline
 from otel_resilience.defaults import VERSION as __version__  # the composition root: wires telemetry
+from otel_resilience.discovery.endpoint import Endpoint
+from otel_resilience.discovery.health_check import HealthCheck
+from otel_resilience.discovery.registry import ServiceRegistry
+from otel_resilience.discovery.service_info import ServiceInfo
 from otel_resilience.errors.adopt import error_chain
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codes import register_code
@@ -32,7 +36,6 @@ from otel_resilience.policies.fallback.policy import Fallback
 from otel_resilience.policies.fault.policy import FaultInjector
 from otel_resilience.policies.hedge.policy import Hedge
 from otel_resilience.policies.rate_limit.policy import RateLimiter
-from otel_resilience.policies.hedge.policy import Hedge
 from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.policy import Retry
 from otel_resilience.policies.retry_budget.policy import RetryBudget
@@ -52,12 +55,13 @@ __all__ = [
     "DeadlineExceededError",
     "DistributedTracer",
     "DomainError",
+    "Endpoint",
     "ErrorChain",
     "ErrorPropagator",
     "Fallback",
     "FaultInjectedError",
     "FaultInjector",
-    "Hedge",
+    "HealthCheck",
     "Hedge",
     "Hop",
     "NoHealthyEndpointError",
@@ -69,7 +73,9 @@ __all__ = [
     "RetriesExhaustedError",
     "Retry",
     "RetryBudget",
+    "ServiceInfo",
     "ServiceNotFoundError",
+    "ServiceRegistry",
     "ServiceTimeoutError",
     "Timeout",
     "error_chain",
