@@ -15,6 +15,7 @@ from otel_resilience.policies.circuit_breaker.state import TRANSITIONS, BreakerS
 from otel_resilience.policies.retry_budget.policy import RetryBudget
 from otel_resilience.telemetry import names, safely
 from otel_resilience.telemetry.counts import Counts, Series
+from otel_resilience.telemetry.endpoints import count_endpoints
 from otel_resilience.telemetry.names import Instrument, Metric
 from otel_resilience.windows.tally import Tally
 
@@ -60,6 +61,7 @@ class Gauges:
             names.BULKHEAD_LIMIT.name: lambda: self._bulkheads(lambda each: each.options.max_concurrency),
             names.BULKHEAD_QUEUE_USAGE.name: lambda: self._bulkheads(lambda each: each.waiting),
             names.BULKHEAD_QUEUE_LIMIT.name: lambda: self._bulkheads(lambda each: each.options.max_queue),
+            names.ENDPOINTS.name: lambda: count_endpoints(self._policies),
             names.CONFIG_STATUS.name: self._config_status,
         }
         for metric in names.METRICS:

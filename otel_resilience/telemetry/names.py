@@ -13,6 +13,7 @@ from importlib import metadata
 
 from opentelemetry._logs import SeverityNumber
 
+from otel_resilience.discovery.endpoint import EndpointState
 from otel_resilience.outcome import Outcome
 from otel_resilience.policies.circuit_breaker.state import BreakerState
 
@@ -72,13 +73,14 @@ ERROR_CHAIN_LENGTH = "resilience.error.chain.length"
 ERROR_CHAIN_OMITTED = "resilience.error.chain.omitted"
 ERROR_RETRYABLE = "resilience.error.retryable"
 DISCARD_REASON = "resilience.discard.reason"
+ENDPOINT_STATE = "resilience.endpoint.state"
 CONFIG_STATE = "resilience.config.state"
 SUPPRESSED_COUNT = "resilience.suppressed_count"
 
 #: The closed sets: an attribute that is listed here has no other value.
 VALUES: Mapping[str, frozenset[str]] = {
     OUTCOME: frozenset(outcome.value for outcome in Outcome),
-    POLICY_TYPE: frozenset({"bulkhead", "circuit_breaker", "rate_limiter", "timeout"}),
+    POLICY_TYPE: frozenset({"bulkhead", "circuit_breaker", "discovery", "rate_limiter", "timeout"}),
     BREAKER_STATE: frozenset(state.value for state in BreakerState),
     BREAKER_PREVIOUS_STATE: frozenset(state.value for state in BreakerState),
     ATTEMPT_TYPE: frozenset({"initial", "retry", "hedge"}),
@@ -89,9 +91,17 @@ VALUES: Mapping[str, frozenset[str]] = {
         {"budget", "deadline", "not_idempotent", "circuit_open", "nested", "not_retryable"}
     ),
     REJECTION_REASON: frozenset(
-        {"circuit_open", "half_open_limit", "bulkhead_full", "rate_limited", "deadline_exceeded"}
+        {
+            "circuit_open",
+            "half_open_limit",
+            "bulkhead_full",
+            "rate_limited",
+            "deadline_exceeded",
+            "no_healthy_endpoint",
+        }
     ),
     DISCARD_REASON: frozenset({"malformed", "oversized", "untrusted"}),
+    ENDPOINT_STATE: frozenset(state.value for state in EndpointState),
     CONFIG_STATE: frozenset({"valid", "invalid"}),
 }
 
@@ -279,6 +289,13 @@ PROPAGATION_DISCARDED = Metric(
     description="Fields from peers that were ignored.",
     attributes=(DISCARD_REASON,),
 )
+ENDPOINTS = Metric(
+    name="resilience.endpoints",
+    instrument=Instrument.OBSERVABLE_UP_DOWN_COUNTER,
+    unit="{endpoint}",
+    description="Endpoints that the registries of this process know of a service, by state.",
+    attributes=(SERVICE_PEER_NAME, ENDPOINT_STATE),
+)
 CONFIG_STATUS = Metric(
     name="resilience.config.status",
     instrument=Instrument.OBSERVABLE_UP_DOWN_COUNTER,
@@ -310,6 +327,7 @@ METRICS: tuple[Metric, ...] = (
     FAULTS,
     ERRORS,
     PROPAGATION_DISCARDED,
+    ENDPOINTS,
     CONFIG_STATUS,
 )
 
