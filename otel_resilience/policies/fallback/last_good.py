@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from otel_resilience.flow.call import Arguments
+from otel_resilience.forking import forget_after_fork
 
 #: Sets of arguments that a memory keeps; the one used longest ago goes first.
 MAX_KEPT = 128
@@ -18,6 +19,11 @@ class LastGood:
 
     def __init__(self, max_age: float | None) -> None:
         self.max_age = max_age
+        self.forget()
+        forget_after_fork(self)
+
+    def forget(self) -> None:
+        """Remember nothing, with a lock that nobody holds."""
         self._lock = threading.Lock()  # guards the table; hashing of users' objects happens before
         self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
 

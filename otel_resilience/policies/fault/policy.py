@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import threading
 from typing import Any
 
@@ -14,6 +13,7 @@ from otel_resilience.exceptions import DeadlineExceededError, FaultInjectedError
 from otel_resilience.flow.call import Call, attempt
 from otel_resilience.flow.effects import Flow, Proceed, Sleep
 from otel_resilience.flow.guard import Guard
+from otel_resilience.forking import forget_after_fork
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure, Result, Success
 from otel_resilience.policies.fault.options import NO_RESULT, Error, FaultInjectorOptions, When
@@ -44,9 +44,13 @@ class FaultInjector(Guard):
         self._options = FaultInjectorOptions(
             rate=rate, latency=latency, error=error, result=result, when=when, max_concurrency=max_concurrency
         )
+        self.forget()
+        forget_after_fork(self)
+
+    def forget(self) -> None:
+        """Know of no fault that is active, with a lock that nobody holds."""
         self._lock = threading.Lock()  # guards the number of active faults
         self._active = 0
-        self._pid = os.getpid()
 
     @property
     def options(self) -> FaultInjectorOptions:
@@ -60,14 +64,14 @@ class FaultInjector(Guard):
     def flow(self, call: Call, proceed: Proceed) -> Flow:
         if not call.enforced or not self._strikes(call) or not self._take():
             return (yield from proceed())
-        pid = os.getpid()
+        lock = self._lock
         try:
             if self._options.only_delays and self._has_time():
                 result = yield from self._announced(call, self._delay(call, proceed))
             else:
                 result = yield from attempt(call, lambda: self._announced(call, self._stand_in(call)))
         finally:
-            self._give_back(pid)
+            self._give_back(lock)
         return result
 
     def _strikes(self, call: Call) -> bool:
@@ -136,9 +140,6 @@ class FaultInjector(Guard):
         return TypeError(f"FaultInjector error must make an exception, got {made!r}")
 
     def _take(self) -> bool:
-        if self._pid != os.getpid():
-            # Forked: the faults of the parent are not ours to wait for, nor is its lock.
-            self._lock, self._active, self._pid = threading.Lock(), 0, os.getpid()
         most = self._options.max_concurrency
         with self._lock:
             if most is not None and self._active >= most:
@@ -146,11 +147,10 @@ class FaultInjector(Guard):
             self._active += 1
             return True
 
-    def _give_back(self, pid: int) -> None:
-        if pid != os.getpid():
-            return
-        with self._lock:
-            self._active -= 1
+    def _give_back(self, lock: threading.Lock) -> None:
+        if lock is self._lock:  # else the fault began in the parent of this process, and is not among ours
+            with lock:
+                self._active -= 1
 
     def __repr__(self) -> str:
         options = self._options

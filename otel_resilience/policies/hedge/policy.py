@@ -12,6 +12,7 @@ from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed, Race, Raced
 from otel_resilience.flow.guard import Guard
 from otel_resilience.flow.workers import WorkerPool
+from otel_resilience.forking import forget_after_fork
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure, Result, Success
 from otel_resilience.policies.hedge.options import HedgeOptions
@@ -52,13 +53,19 @@ class Hedge(Guard):
             max_threads=max_threads,
         )
         self._budget = budget
+        self._pool = WorkerPool("hedge", max_threads)
+        self.forget()
+        forget_after_fork(self)
+
+    def forget(self) -> None:
+        """Know no latencies, with a lock that nobody holds."""
         self._lock = threading.Lock()  # guards the latencies
         self._latencies = Latencies()
-        self._pool: WorkerPool | None = None
 
     def bind(self, name: str) -> None:
         if self._name is None:
             self._name = name
+            self._pool.name = f"{name} hedge"
             self._settle_budget(name)
 
     @property
@@ -89,7 +96,7 @@ class Hedge(Guard):
         if delay is None:
             return (yield from self._measured(call, proceed(), call.clock.monotonic()))
         race = _HedgedCall(self, call, proceed, budget, delay)
-        effect = Race(race.start, race.decides, delay, self._workers(call.name))
+        effect = Race(race.start, race.decides, delay, self._pool)
         try:
             raced: Raced = yield effect
         except BaseException:
@@ -123,12 +130,6 @@ class Hedge(Guard):
             with self._lock:
                 self._latencies.add(call.clock.monotonic() - began)
         return result
-
-    def _workers(self, name: str) -> WorkerPool:
-        with self._lock:
-            if self._pool is None:
-                self._pool = WorkerPool(f"{self._name or name} hedge", self._options.max_threads)
-            return self._pool
 
     def _settle_budget(self, name: str) -> RetryBudget:
         if self._budget is None:

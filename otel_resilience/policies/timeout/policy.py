@@ -8,10 +8,16 @@ from otel_resilience import classify
 from otel_resilience.context import deadline
 from otel_resilience.errors.adopt import mark_timed_out
 from otel_resilience.events import ExecutionTimedOut
-from otel_resilience.exceptions import DeadlineExceededError, ServiceTimeoutError
+from otel_resilience.exceptions import (
+    BulkheadFullError,
+    ConfigurationError,
+    DeadlineExceededError,
+    ServiceTimeoutError,
+)
 from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Bounded, Flow, Proceed, Within
 from otel_resilience.flow.guard import Guard
+from otel_resilience.flow.workers import WorkerPool
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure, Result, Success
 from otel_resilience.policies import checks
@@ -23,18 +29,40 @@ class Timeout(Guard):
     In asyncio the task is cancelled. A thread cannot be interrupted: there it is a deadline that everything inside sees (``Deadline``,
     guarded clients, retries), and a result that comes too late is still returned, as outcome ``timeout``. Either way an end by the
     deadline raises ``ServiceTimeoutError`` from what it interrupted; a call whose inherited deadline has passed already is
-    refused with ``DeadlineExceededError``. An earlier inherited deadline stays in force. Raises ``ConfigurationError`` for a wrong option.
+    refused with ``DeadlineExceededError``. An earlier inherited deadline stays in force.
+
+    ``thread=True``: in threads the function runs in one of at most ``max_threads`` daemon threads of this policy, with a copy of the caller's context, and the caller is released in
+    time; what hangs goes on behind, keeps its thread, and what it comes to is dropped. Where all threads are in use the call is refused with ``BulkheadFullError``. It changes
+    nothing in asyncio. Raises ``ConfigurationError`` for a wrong option.
     """
 
     policy_type = "timeout"
-    guards_blocks = True
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, thread: bool = False, max_threads: int = 16) -> None:
         self._seconds = checks.positive_seconds("Timeout", "seconds", seconds)
+        if not isinstance(thread, bool):
+            raise ConfigurationError(f"Timeout thread must be true or false, got {thread!r}")
+        self._most = checks.at_least("Timeout", "max_threads", max_threads, 1)
+        self._thread = thread
+        self._pool = WorkerPool("timeout", self._most) if thread else None
+
+    def bind(self, name: str) -> None:
+        if self._name is None and self._pool is not None:
+            self._pool.name = f"{name} timeout"
+        super().bind(name)
 
     @property
     def seconds(self) -> float:
         return self._seconds
+
+    @property
+    def thread(self) -> bool:
+        """Whether a thread is released in time."""
+        return self._thread
+
+    @property
+    def guards_blocks(self) -> bool:  # type: ignore[override]  # a block cannot be moved to another thread
+        return not self._thread
 
     def flow(self, call: Call, proceed: Proceed) -> Flow:
         if not call.enforced:
@@ -51,9 +79,14 @@ class Timeout(Guard):
         expires_at = call.clock.monotonic() + seconds
         call.expires_at = expires_at if outer is None else min(outer, expires_at)
         try:
-            bounded: Bounded = yield Within(seconds, proceed())
+            bounded: Bounded = yield Within(seconds, proceed(), self._pool)
         finally:
             call.expires_at = outer
+        if bounded.saturated:
+            full = BulkheadFullError(
+                f"{call.name} was not called: all {self._most} threads of its timeout are in use"
+            )
+            return call.reject(full, policy_type=self.policy_type, reason="bulkhead_full")
         if not bounded.expired:
             return bounded.result
         return self._ended(call, bounded, retryable=of_attempt)
@@ -95,4 +128,4 @@ class Timeout(Guard):
         LISTENERS.announce(ExecutionTimedOut(name=call.name, seconds=self._seconds, enforced=enforced))
 
     def __repr__(self) -> str:
-        return f"Timeout({self._seconds:g})"
+        return f"Timeout({self._seconds:g}{', thread=True' if self._thread else ''})"
