@@ -31,8 +31,8 @@ def test_the_error_is_one_line_that_begins_with_the_file(tmp_path: Path) -> None
         f"{tmp_path}/resilience.yaml: "
         "line 3: services.a.retry.max_attempts: must be a whole number >= 1, got 0; "
         "line 4: services.a.timeout: must be a duration such as 250ms, 2s or 1m, or a number of seconds, got '-1s'; "
-        'line 5: services.a."x\\\\ny": unknown key; known are attempt_timeout, circuit_breaker, endpoints, match, mode, '
-        "operations, retry, timeout"
+        'line 5: services.a."x\\\\ny": unknown key; known are attempt_timeout, bulkhead, circuit_breaker, endpoints, '
+        "match, mode, operations, rate_limiter, retry, timeout"
     )
     assert error.error_code == "CONFIGURATION_INVALID"
 

@@ -14,6 +14,8 @@ from otel_resilience.config.specs import PoliciesSpec
 from otel_resilience.flow.guard import Guard
 from otel_resilience.outcome import Mode
 from otel_resilience.pipeline import Pipeline
+from otel_resilience.policies.bulkhead.options import BulkheadOptions
+from otel_resilience.policies.bulkhead.policy import Bulkhead
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
 from otel_resilience.policies.circuit_breaker.state import BreakerState
@@ -36,6 +38,7 @@ services:
   payments:
     match: ["payments:8080", "*.payments.internal", "grpc:shop.v1.Payments"]
     endpoints: ["10.0.0.7:8080", "10.0.0.8:8080"]
+    bulkhead: {max_concurrency: 20, max_queue: 50, max_wait: 500ms}
     attempt_timeout: 800ms
     operations:
       "POST /charge": {idempotent: true, retry: {max_attempts: 2}}
@@ -61,34 +64,27 @@ def one(pipeline: Pipeline, kind: type[Any]) -> Any:
 def test_the_documented_file() -> None:
     config = config_of(_CONTRACT)
     payments = config.pipeline("payments")
-    assert kinds(payments) == [Timeout, Retry, CircuitBreaker, Timeout]
-    total, retry, breaker, attempt = payments.policies
+    assert kinds(payments) == [Timeout, Bulkhead, Retry, CircuitBreaker, Timeout]
+    total, bulkhead, retry, breaker, attempt = payments.policies
     assert isinstance(total, Timeout)
     assert isinstance(attempt, Timeout)
     assert isinstance(retry, Retry)
     assert isinstance(breaker, CircuitBreaker)
+    assert isinstance(bulkhead, Bulkhead)
+    assert bulkhead.options == BulkheadOptions(max_concurrency=20, max_queue=50, max_wait=0.5)
     assert (total.seconds, attempt.seconds) == (2.0, 0.8)
     assert (retry.options.max_attempts, retry.options.on) == (3, Codes())
     assert breaker.options == CircuitBreakerOptions(failure_threshold=4, recovery_timeout=10.0)
 
     charge = config.pipeline("payments", "POST /charge")
-    assert kinds(charge) == [Timeout, Retry, CircuitBreaker, Timeout]
+    assert kinds(charge) == [Timeout, Bulkhead, Retry, CircuitBreaker, Timeout]
     assert one(charge, Retry).options.max_attempts == 2
     assert one(charge, CircuitBreaker) is breaker
 
     accounts = config.pipeline("payments", "GET /accounts/{id}")
-    assert kinds(accounts) == [Timeout, CircuitBreaker, Timeout]
+    assert kinds(accounts) == [Timeout, Bulkhead, CircuitBreaker, Timeout]
     assert [each.name for each in (payments, charge, accounts, breaker)] == ["payments"] * 4
     assert config.named_hosts == {"payments", "10.0.0.7", "10.0.0.8"}
-
-
-def test_the_documented_keys_that_are_not_built_yet_are_said() -> None:
-    text = _CONTRACT.replace(
-        "attempt_timeout: 800ms", "bulkhead: {max_concurrency: 20, max_queue: 50, max_wait: 500ms}"
-    )
-    assert faults_of(text) == [
-        "line 12: services.payments.bulkhead: bulkhead is not supported by this version",
-    ]
 
 
 @pytest.mark.parametrize(
