@@ -39,6 +39,7 @@ from otel_resilience.policies.rate_limit.policy import RateLimiter
 from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.policy import Retry
 from otel_resilience.policies.retry_budget.policy import RetryBudget
+from otel_resilience.policies.timeout.handler import TimeoutHandler
 from otel_resilience.policies.timeout.policy import Timeout
 from otel_resilience.telemetry.tracer import DistributedTracer
 
@@ -78,6 +79,7 @@ __all__ = [
     "ServiceRegistry",
     "ServiceTimeoutError",
     "Timeout",
+    "TimeoutHandler",
     "error_chain",
     "load_config",
     "register_code",

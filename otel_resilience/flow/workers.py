@@ -31,6 +31,7 @@ class WorkerPool:
         self._lock = threading.Lock()  # guards the two below; no work is done under it
         self._idle: list[Worker] = []
         self._threads = 0
+        self._closed = False
         self._numbers = itertools.count(1)
 
     @property
@@ -43,7 +44,7 @@ class WorkerPool:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-            if self._threads >= self.most:
+            if self._closed or self._threads >= self.most:
                 return None
             self._threads += 1
             number = next(self._numbers)
@@ -57,7 +58,20 @@ class WorkerPool:
     def take_back(self, worker: Worker) -> None:
         """``worker`` is free, its work done."""
         with self._lock:
-            self._idle.append(worker)
+            if not self._closed:
+                self._idle.append(worker)
+                return
+            self._threads -= 1
+        worker.stop()
+
+    def close(self) -> None:
+        """End the threads that wait for work, at once, and the others when they have done theirs. No work is taken from now on."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            self._threads -= len(idle)
+        for worker in idle:
+            worker.stop()
 
     def dismiss(self, worker: Worker) -> bool:
         """Whether ``worker`` may end: it has waited long enough and nobody has reserved it since."""
@@ -74,7 +88,7 @@ class Worker:
 
     def __init__(self, pool: WorkerPool, name: str) -> None:
         self._pool = pool
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards the two below
         self._busy = False
         self._released = False
@@ -106,6 +120,10 @@ class Worker:
                 return
         self._pool.take_back(self)
 
+    def stop(self) -> None:
+        """End the thread; nobody may have it any more."""
+        self._inbox.put(None)
+
     def _work(self) -> None:
         while True:
             try:
@@ -114,6 +132,8 @@ class Worker:
                 if self._pool.dismiss(self):
                     return
                 continue
+            if function is None:
+                return
             function()
             del function  # what it holds must not live until the next work comes
             with self._lock:

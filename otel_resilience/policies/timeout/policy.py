@@ -37,6 +37,7 @@ class Timeout(Guard):
     """
 
     policy_type = "timeout"
+    _shares_pool = False
 
     def __init__(self, seconds: float, *, thread: bool = False, max_threads: int = 16) -> None:
         self._seconds = checks.positive_seconds("Timeout", "seconds", seconds)
@@ -46,8 +47,16 @@ class Timeout(Guard):
         self._thread = thread
         self._pool = WorkerPool("timeout", self._most) if thread else None
 
+    @classmethod
+    def in_pool(cls, seconds: float, pool: WorkerPool) -> Timeout:
+        """``Timeout(seconds, thread=True)`` that shares the threads of ``pool`` with others."""
+        timeout = cls(seconds)
+        timeout._thread, timeout._most, timeout._pool = True, pool.most, pool
+        timeout._shares_pool = True
+        return timeout
+
     def bind(self, name: str) -> None:
-        if self._name is None and self._pool is not None:
+        if self._name is None and self._pool is not None and not self._shares_pool:
             self._pool.name = f"{name} timeout"
         super().bind(name)
 
