@@ -11,6 +11,9 @@ from otel_resilience.config.index import ServiceIndex
 from otel_resilience.config.patterns import HostPort, Kind, grpc_target, normal_host
 from otel_resilience.config.specs import CATCH_ALL, FileSpec, ServiceSpec
 from otel_resilience.config.target import ServiceTargets, Target
+from otel_resilience.discovery.balancing.balancer import Balancing
+from otel_resilience.discovery.registry import ServiceRegistry
+from otel_resilience.discovery.service_info import ServiceInfo
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.outcome import Mode
 from otel_resilience.pipeline import Pipeline
@@ -82,6 +85,15 @@ class Config:
     def entries(self) -> Mapping[str, ServiceSpec]:
         """What the file says of each service, after merging."""
         return self._spec.services
+
+    def registry(self, balancing: Balancing = "round_robin") -> ServiceRegistry:
+        """A new registry that knows the ``endpoints`` of every entry that has some. Who asked for it closes it."""
+        registry = ServiceRegistry(balancing)
+        for name, each in self._spec.services.items():
+            for endpoint in each.endpoints:
+                if endpoint.port is not None:  # the schema lets none in without
+                    registry.register(ServiceInfo(name=name, host=endpoint.host, port=endpoint.port))
+        return registry
 
     def mode_of(self, service: str) -> Mode:
         """The mode of one service."""
