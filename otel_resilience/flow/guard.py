@@ -10,9 +10,10 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from otel_resilience.errors.reading import PLAIN, Dialect
-from otel_resilience.flow import sync_driver
+from otel_resilience.flow import switch, sync_driver
 from otel_resilience.flow.block import Block, Cooperative, innermost
 from otel_resilience.flow.call import NO_ARGUMENTS, Arguments, Call
+from otel_resilience.flow.decorate import Kind, decorate, kind_of
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.execution import Execution
 from otel_resilience.flow.parked import ParkedExecution
@@ -50,11 +51,14 @@ class Guard(ABC):
 
         Raises what ``fn`` raises, as the same object, or a ``ResilienceError``; ``TypeError`` for a coroutine function.
         """
-        if inspect.iscoroutinefunction(fn):
+        kind = kind_of(fn)
+        if kind in (Kind.COROUTINE, Kind.ASYNC_GENERATOR):
             raise TypeError(
                 f"call() is for plain functions, {qualified_name(fn)} is a coroutine function: use acall()"
             )
         self.bind(qualified_name(fn))
+        if kind is Kind.GENERATOR:
+            return self(fn)(*args, **kwargs)
         return self.execute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
 
     @overload
@@ -64,25 +68,21 @@ class Guard(ABC):
     async def acall(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Await ``fn`` guarded, in this task; a plain function runs on the loop. Raises as ``call`` does."""
         self.bind(qualified_name(fn))
+        if kind_of(fn) in (Kind.GENERATOR, Kind.ASYNC_GENERATOR):
+            return self(fn)(*args, **kwargs)
         return await self.aexecute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
 
-    def __call__(self, fn: Callable[P, T]) -> Callable[P, T]:
-        """Decorate a function, method or coroutine function: the same signature, guarded."""
-        self.bind(qualified_name(fn))
-        guarded: Callable[..., Any]
-        if inspect.iscoroutinefunction(fn):
+    @overload
+    def __call__(self, fn: type[T]) -> type[T]: ...
+    @overload
+    def __call__(self, fn: Callable[P, T]) -> Callable[P, T]: ...
+    def __call__(self, fn: Any) -> Any:
+        """Decorate a function, method, coroutine function, generator, async generator or class: the same kind and signature, guarded.
 
-            @functools.wraps(fn)
-            async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-                return await self.aexecute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
-
-        else:
-
-            @functools.wraps(fn)
-            def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-                return self.execute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
-
-        return guarded
+        A generator's call lasts until its end, and is retried only before its first item. Of a class the construction is guarded.
+        """
+        self.bind(qualified_name(getattr(fn, "__func__", fn)))
+        return decorate(self, fn)
 
     def execute(
         self,
@@ -98,7 +98,7 @@ class Guard(ABC):
         ``invoke`` makes one attempt. ``dialect`` reads its results, ``peer`` names the service called,
         ``not_replayable`` says why it must not be sent twice, ``arguments`` are what policies may decide by.
         """
-        if self._mode is Mode.OFF:
+        if not self.enabled:
             return invoke()
         execution = self._begin(dialect, peer, not_replayable, arguments)
         try:
@@ -122,7 +122,7 @@ class Guard(ABC):
         """``execute`` in this task; ``invoke`` may return an awaitable."""
         from otel_resilience.flow import async_driver  # asyncio costs 30 ms, and threads do not need it
 
-        if self._mode is Mode.OFF:
+        if not self.enabled:
             plain: Any = invoke()
             value: T = await plain if inspect.isawaitable(plain) else plain
             return value
@@ -135,6 +135,10 @@ class Guard(ABC):
             result = Failure(error)
         value = unwrap(execution.finish(result))
         return value
+
+    def begin_stream(self, arguments: Arguments) -> Execution:
+        """Begin a call that gives items one after the other."""
+        return self._begin(PLAIN, None, None, arguments, streaming=True)
 
     def park(self, *, dialect: Dialect = PLAIN, peer: str | None = None) -> ParkedExecution:
         """Begin a call that ends somewhere else (a stream, a future); it is never retried."""
@@ -180,7 +184,7 @@ class Guard(ABC):
     @property
     def enabled(self) -> bool:
         """Whether this guard does anything at all (mode ``off`` does not)."""
-        return self._mode is not Mode.OFF
+        return self._mode is not Mode.OFF and not switch.is_off()
 
     def _begin(
         self,

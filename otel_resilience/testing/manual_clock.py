@@ -1,4 +1,4 @@
-"""The test kit: a clock that only moves when told, a recorder of events, draws that are known."""
+"""A clock that only moves when told, for threads and asyncio."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import asyncio
 import heapq
 import itertools
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-from otel_resilience import chance, clock
+from otel_resilience import clock
 from otel_resilience.clock import Clock, Timer
-from otel_resilience.events import Event
-from otel_resilience.listener import LISTENERS
-
-E = TypeVar("E", bound=Event)
 
 
 class ManualClock:
@@ -113,47 +109,3 @@ class _ManualTimer:
         callback, self._callback = self._callback, None
         if callback is not None:
             callback()
-
-
-class Recorder:
-    """Keeps every event of the process while in use inside ``with``. Safe for threads."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def of(self, kind: type[E]) -> list[E]:
-        """The events of one kind, in order."""
-        return [event for event in self.events if isinstance(event, kind)]
-
-    def __call__(self, event: Event) -> None:
-        self.events.append(event)
-
-    def __enter__(self) -> Self:
-        LISTENERS.add(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        LISTENERS.remove(self)
-
-
-class Draws:
-    """Chance that is known: the given numbers in turn, the last one for ever after. In use inside ``with``."""
-
-    def __init__(self, numbers: Iterable[float] = (0.0,)) -> None:
-        self._numbers = list(numbers)
-        self._replaced: Callable[[], float] | None = None
-
-    def __call__(self) -> float:
-        return self._numbers.pop(0) if len(self._numbers) > 1 else self._numbers[0]
-
-    def __enter__(self) -> Self:
-        self._replaced = chance.use(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        if self._replaced is not None:
-            chance.use(self._replaced)
