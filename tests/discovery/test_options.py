@@ -45,7 +45,9 @@ from tests.discovery.instances import info
 )
 def test_a_bad_value_of_an_instance_is_named(field: str, value: Any) -> None:
     good = {"name": "payments", "host": "10.0.0.7", "port": 8080}
-    with pytest.raises(ConfigurationError, match=rf"ServiceInfo {field} must be .*, got {re.escape(repr(value))}"):
+    with pytest.raises(
+        ConfigurationError, match=rf"ServiceInfo {field} must be .*, got {re.escape(repr(value))}"
+    ):
         ServiceInfo(**{**good, field: value})
 
 
@@ -82,7 +84,9 @@ def test_a_bad_value_of_a_check_is_named(options: dict[str, Any], field: str) ->
 
 
 def test_an_unknown_balancing_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"balancing must be one of round_robin, weighted, least_request, got 'fair'"):
+    with pytest.raises(
+        ConfigurationError, match=r"balancing must be one of round_robin, weighted, least_request, got 'fair'"
+    ):
         ServiceRegistry("fair")  # type: ignore[arg-type] # on purpose
 
 
@@ -93,7 +97,14 @@ def test_only_a_service_info_registers() -> None:
 
 def test_an_endpoint_says_what_the_instance_said() -> None:
     endpoint = Endpoint.of(
-        info(version="1.4.2", tags=["blue", "fast"], metadata={"rack": "7"}, zone="eu-1", weight=3, host="[2001:DB8::1]")
+        info(
+            version="1.4.2",
+            tags=["blue", "fast"],
+            metadata={"rack": "7"},
+            zone="eu-1",
+            weight=3,
+            host="[2001:DB8::1]",
+        )
     )
     assert endpoint == Endpoint(
         host="2001:db8::1",

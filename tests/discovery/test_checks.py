@@ -1,0 +1,285 @@
+"""Checks against real servers: who is well, who is not, who only seems to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import grpc
+import pytest
+import wrapt
+
+from otel_resilience import HealthCheck, NoHealthyEndpointError, ServiceRegistry
+from otel_resilience.discovery import checking
+from otel_resilience.discovery.checking import Checking
+from otel_resilience.discovery.endpoint import EndpointState
+from otel_resilience.discovery.probes.answer import CannotProbeError
+from otel_resilience.discovery.service_info import InstanceKey
+from otel_resilience.testing import Draws
+from tests.discovery.instances import eventually, info, ports
+from tests.discovery.servers import drips, grpc_server, hangs, nobody, pours, says, tcp_server
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+async def ask(port: int, check: HealthCheck, host: str = "127.0.0.1") -> str | None:
+    return await Checking()._ask(InstanceKey("payments", host, port), check)
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        (says(OK), None),
+        (says(b"HTTP/1.0 204\r\n\r\n"), None),
+        (says(b"HTTP/1.1 503 Service Unavailable\r\n\r\n"), "HTTP 503"),
+        (says(b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n"), "HTTP 302"),
+        (says(b"HTTP/1.1 2000 OK\r\n\r\n"), "no HTTP status line"),
+        (says(b"SSH-2.0-OpenSSH_9.6\r\n"), "no HTTP status line"),
+        (says(b""), "no HTTP status line"),
+        (pours, "no HTTP status line"),
+        (hangs, "no answer within 0.3 s"),
+        (drips, "no answer within 0.3 s"),
+    ],
+)
+async def test_http(answer: Any, wrong: str | None) -> None:
+    with tcp_server(answer) as port:
+        # The empty answer is a reset or an end, by who is faster.
+        found = await ask(port, HealthCheck(http="/health", timeout=0.3))
+        assert found == wrong
+
+
+async def test_http_asks_as_a_client_does() -> None:
+    asked: list[bytes] = []
+
+    def keep(connection: socket.socket, over: threading.Event) -> None:
+        asked.append(connection.recv(65536))
+        connection.sendall(OK)
+
+    with tcp_server(keep) as port:
+        assert await ask(port, HealthCheck(http="/health?deep=1"), "localhost") is None
+    lines = asked[0].split(b"\r\n")
+    assert lines[0] == b"GET /health?deep=1 HTTP/1.1"
+    assert b"Host: localhost:%d" % port in lines
+    assert b"Connection: close" in lines
+
+
+@pytest.mark.parametrize(
+    ("service", "wrong"),
+    [
+        ("shop.Payments", None),
+        ("", None),
+        ("shop.Sick", "gRPC health NOT_SERVING"),
+        ("shop.Unknown", "gRPC health UNKNOWN"),
+        ("shop.Odd", "gRPC health of an unknown kind"),
+        ("shop.Missing", "gRPC NOT_FOUND"),
+        ("x" * 300, "gRPC NOT_FOUND"),
+    ],
+)
+async def test_grpc(service: str, wrong: str | None) -> None:
+    statuses = {
+        "shop.Payments": b"\x08\x01",
+        "": b"\x08\x01",
+        "shop.Sick": b"\x08\x02",
+        "shop.Unknown": b"",
+        "shop.Odd": b"xyz",
+    }
+    with grpc_server(statuses) as port:
+        assert await ask(port, HealthCheck(grpc=service, timeout=5.0)) == wrong
+
+
+async def test_grpc_where_nobody_speaks_it() -> None:
+    with tcp_server(hangs) as port:
+        assert await ask(port, HealthCheck(grpc="", timeout=0.3)) in (
+            "no answer within 0.3 s",
+            "gRPC DEADLINE_EXCEEDED",
+        )
+    with nobody() as port:
+        assert await ask(port, HealthCheck(grpc="", timeout=5.0)) == "gRPC UNAVAILABLE"
+
+
+@pytest.mark.parametrize("check", [HealthCheck(tcp=True), HealthCheck(http="/")])
+async def test_nobody_listens(check: HealthCheck) -> None:
+    with nobody() as port:
+        assert await ask(port, check) == "Connection refused"
+
+
+async def test_tcp_is_content_with_a_connection() -> None:
+    with tcp_server(hangs) as port:
+        assert await ask(port, HealthCheck(tcp=True)) is None
+
+
+async def test_a_name_that_cannot_be_resolved_and_one_whose_resolver_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    over = threading.Event()
+
+    def unknown(*_: object, **__: object) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert await ask(1, HealthCheck(tcp=True), "payments") == "gaierror"
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait())
+    assert await ask(1, HealthCheck(tcp=True, timeout=0.05), "payments") == "no answer within 0.05 s"
+    over.set()
+
+
+async def test_a_check_that_breaks_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(checking, "probe_tcp", broken)
+    assert await ask(1, HealthCheck(tcp=True)) == "ZeroDivisionError"
+
+
+async def test_what_cannot_be_asked_is_used_unchecked(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def cannot(*_: object) -> None:
+        raise CannotProbeError("grpcio is not installed")
+
+    monkeypatch.setattr(checking, "probe_grpc", cannot)
+    heard: list[str | None] = []
+    with Draws([0.0]):
+        await Checking().run(InstanceKey("payments", "h", 1), HealthCheck(grpc=""), heard.append)
+    assert heard == []
+    assert "payments at h:1 is used unchecked: grpcio is not installed" in caplog.text
+
+
+async def test_not_too_many_are_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = most = 0
+    done = asyncio.Event()
+    asked = 0
+
+    async def slow(*_: object) -> None:
+        nonlocal running, most, asked
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        asked += 1
+        if asked == 50:
+            done.set()
+
+    monkeypatch.setattr(checking, "probe_tcp", slow)
+    shared = Checking(most=3)
+    with Draws([0.0]):
+        tasks = [
+            asyncio.create_task(
+                shared.run(InstanceKey("s", "h", port), HealthCheck(tcp=True), lambda wrong: None)
+            )
+            for port in range(50)
+        ]
+        await asyncio.wait_for(done.wait(), 10)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert most == 3
+
+
+async def test_intervals_have_a_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def well(*_: object) -> None:
+        pass
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 4:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(checking, "probe_tcp", well)
+    monkeypatch.setattr(checking.asyncio, "sleep", sleep)
+    with Draws([0.5, 0.0, 0.5, 1.0]), pytest.raises(asyncio.CancelledError):
+        await Checking().run(
+            InstanceKey("s", "h", 1), HealthCheck(tcp=True, interval=10.0), lambda wrong: None
+        )
+    assert slept == pytest.approx([0.5, 9.0, 10.0, 11.0])
+
+
+def _grpc() -> AbstractContextManager[int]:
+    return grpc_server({"shop.Payments": b"\x08\x01"})
+
+
+@pytest.mark.parametrize(
+    ("server", "asked"),
+    [
+        (lambda: tcp_server(says(OK)), {"http": "/health"}),
+        (_grpc, {"grpc": "shop.Payments"}),
+        (lambda: tcp_server(hangs), {"tcp": True}),
+    ],
+    ids=["http", "grpc", "tcp"],
+)
+def test_an_instance_falls_ill_and_recovers(
+    server: Callable[[], AbstractContextManager[int]],
+    asked: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "otel_resilience")
+    check = HealthCheck(**asked, interval=0.02, timeout=2.0, unhealthy_threshold=2)
+    with ServiceRegistry() as registry:
+        with server() as port:
+            registry.register(info(port, host="127.0.0.1", health_check=check))
+            registry.register(info(1))  # unchecked: always used
+            assert registry.discover_all("payments")[0].port == port
+        eventually(lambda: ports(registry.discover_all("payments")) == [1])
+        assert dict(registry.states())["payments", "127.0.0.1", port] is EndpointState.UNHEALTHY  # type: ignore[index] # a key is a tuple
+        assert f"payments at 127.0.0.1:{port} is unhealthy" in caplog.text
+        registry.deregister(("payments", "10.0.0.7", 1))
+        with pytest.raises(NoHealthyEndpointError, match="1 registered, 0 healthy"):
+            registry.discover("payments")
+
+
+def test_an_instance_that_comes_back_is_used_again() -> None:
+    well = threading.Event()
+
+    def answer(connection: socket.socket, over: threading.Event) -> None:
+        says(OK if well.is_set() else b"HTTP/1.1 500 no\r\n\r\n")(connection, over)
+
+    check = HealthCheck(http="/", interval=0.02, healthy_threshold=2)
+    with tcp_server(answer) as port, ServiceRegistry() as registry:
+        registry.register(info(port, host="127.0.0.1", health_check=check))
+        eventually(lambda: registry.discover_all("payments") == [])
+        # Registered again with another weight and the same check, it is as ill as before.
+        registry.register(info(port, host="127.0.0.1", health_check=check, weight=5))
+        assert registry.discover_all("payments") == []
+        well.set()
+        eventually(lambda: ports(registry.discover_all("payments")) == [port])
+        assert registry.discover("payments").weight == 5
+
+
+def test_another_check_begins_anew_and_none_at_all_ends_it() -> None:
+    with nobody() as port, ServiceRegistry() as registry:
+        registry.register(info(port, host="127.0.0.1", health_check=HealthCheck(tcp=True, interval=0.02)))
+        eventually(lambda: registry.discover_all("payments") == [])
+        registry.register(info(port, host="127.0.0.1", health_check=HealthCheck(tcp=True, interval=60.0)))
+        assert ports(registry.discover_all("payments")) == [port]
+        registry.register(info(port, host="127.0.0.1"))
+        assert registry._catalogue._monitor._checked == {}
+
+
+def test_an_answer_of_a_check_that_was_ended_counts_for_nothing() -> None:
+    with ServiceRegistry() as registry:
+        check = HealthCheck(tcp=True, interval=60.0, unhealthy_threshold=1)
+        registry.register(info(health_check=check))
+        [old] = registry._catalogue._monitor._checked["payments"].values()
+        registry.deregister(info())
+        registry.register(info(health_check=check))
+        registry._catalogue._hear(old, "too late")
+        assert ports(registry.discover_all("payments")) == [8080]
+
+
+async def test_a_grpc_check_is_neither_traced_nor_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def instrumented(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        raise AssertionError("the instrumented way")
+
+    for _ in range(2):  # the official instrumentation's wrapper, and ours around it
+        monkeypatch.setattr(
+            grpc, "insecure_channel", wrapt.FunctionWrapper(grpc.insecure_channel, instrumented)
+        )
+    with _grpc() as port:
+        assert await ask(port, HealthCheck(grpc="shop.Payments", timeout=5.0)) is None
