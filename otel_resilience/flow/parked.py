@@ -44,6 +44,12 @@ class ParkedExecution:
             return result
         return self._context.run(self._conclude, result) or result
 
+    def __del__(self) -> None:
+        # Whoever began it has forgotten it. What it holds goes back, in the context where it was taken.
+        flow: Stepwise | None = getattr(self, "_flow", None)
+        if flow is not None and self._open.acquire(blocking=False):
+            self._context.run(flow.close)
+
     def _conclude(self, answer: Result[Any] | None) -> Result[Any] | None:
         final = self._flow.advance(answer)
         while isinstance(final, Wait):

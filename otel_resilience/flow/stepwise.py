@@ -42,6 +42,10 @@ class Stepwise:
         """Go on where ``error`` has interrupted a ``Wait``."""
         return self._run(partial(self._flows[-1].throw, error), error)
 
+    def close(self) -> None:
+        """Let go of what the flow holds; it goes no further."""
+        self._unwind(GeneratorExit())
+
     def _run(
         self, step: Callable[[], Effect], interruption: BaseException | None = None
     ) -> Result[Any] | Wait | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from otel_resilience.testing import ManualClock, Recorder
+from tests.flow.holder import Holder
 from tests.worlds import WORLDS, World
 
 _ERAS = itertools.count(1_000.0, 1_000.0)
@@ -17,6 +18,12 @@ _ERAS = itertools.count(1_000.0, 1_000.0)
 def world(request: pytest.FixtureRequest) -> World:
     chosen: World = request.param
     return chosen
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_left() -> Iterator[None]:
+    yield
+    Holder.end_all()
 
 
 @pytest.fixture
