@@ -26,4 +26,7 @@ def enter(attempt: Attempt) -> Token[Attempt | None]:
 
 
 def leave(token: Token[Attempt | None]) -> None:
-    _attempt.reset(token)
+    try:
+        _attempt.reset(token)
+    except ValueError:
+        pass  # a call that was abandoned, and ended by the garbage collector: its context is gone

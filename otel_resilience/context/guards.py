@@ -17,4 +17,7 @@ def enter(name: str) -> Token[tuple[str, ...]]:
 
 
 def leave(token: Token[tuple[str, ...]]) -> None:
-    _names.reset(token)
+    try:
+        _names.reset(token)
+    except ValueError:
+        pass  # a call that was abandoned, and ended by the garbage collector: its context is gone

@@ -109,9 +109,8 @@ async def wait(effect: Wait, timers: AsyncTimers) -> BaseException | None:
     except BaseException as error:  # thrown into the flow, so that it lets go of what it holds
         return error
     finally:
-        if sleeping is not None:
+        if sleeping is not None and not loop.is_closed():
             sleeping.cancel()
-        woken.cancel()
     return None
 
 

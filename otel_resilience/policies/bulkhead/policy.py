@@ -136,6 +136,7 @@ class Bulkhead(Guard):
             refused = self._refuse(call)
             call.reject(refused.error, policy_type=self.policy_type, reason=refused.reason)
         # The garbage collector may end a call in the midst of anything, so that nobody may wait for the lock here.
+        permit.ended = True
         self._returned.append((permit, now))
         self._take_back()
 
