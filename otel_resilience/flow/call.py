@@ -30,7 +30,7 @@ class Call:
     ``replayable`` is ``None`` where the call may be sent again, else why not. ``expires_at`` is the deadline that a timeout of this
     very call has set, ``retrying`` whether a retry policy is around what runs. ``patience``: how many seconds a cancelled call may have run and still say nothing.
     ``arguments`` are those of the guarded function, as far as they are known. ``replacement`` is the result that a fallback put in the place of a failure.
-    ``streaming``: it gives items one after the other; ``delivered``: the first of them has gone out.
+    ``alone``: it cannot be made twice at the same time (a stream, the construction of an object). ``delivered``: the first item of a stream has gone out.
     """
 
     __slots__ = (
@@ -38,6 +38,7 @@ class Call:
         "_numbers",
         "_read",
         "_reading",
+        "alone",
         "arguments",
         "attempts",
         "breaker_state",
@@ -62,7 +63,6 @@ class Call:
         "retrying",
         "scope",
         "started",
-        "streaming",
     )
 
     def __init__(
@@ -74,11 +74,11 @@ class Call:
         peer: str | None = None,
         not_replayable: str | None = None,
         arguments: Arguments = NO_ARGUMENTS,
-        streaming: bool = False,
+        alone: bool = False,
     ) -> None:
         self.name = name
         self.arguments = arguments
-        self.streaming = streaming
+        self.alone = alone
         self.delivered = False
         self.replacement: Result[Any] | None = None
         self.mode = mode
@@ -122,6 +122,11 @@ class Call:
         self.patience = chosen.patience
         self.late = chosen.late
         self.replacement = chosen.replacement
+
+    def first_item_delivered(self) -> None:
+        """A consumer has seen something of the answer: it can no longer be asked for again, nor replaced."""
+        self.delivered = True
+        self.not_replayable = self.not_replayable or "not_idempotent"
 
     def next_attempt(self) -> tuple[int, str]:
         """Number (1 is the first) and type of the attempt that is made now."""

@@ -92,15 +92,17 @@ class Guard(ABC):
         peer: str | None = None,
         not_replayable: str | None = None,
         arguments: Arguments = NO_ARGUMENTS,
+        alone: bool = False,
     ) -> T:
         """Make one logical call in this thread: ``call`` for those who know more of it, as clients do.
 
         ``invoke`` makes one attempt. ``dialect`` reads its results, ``peer`` names the service called,
-        ``not_replayable`` says why it must not be sent twice, ``arguments`` are what policies may decide by.
+        ``not_replayable`` says why it must not be sent twice, ``arguments`` are what policies may decide by,
+        ``alone`` forbids two attempts at the same time.
         """
         if not self.enabled:
             return invoke()
-        execution = self._begin(dialect, peer, not_replayable, arguments)
+        execution = self._begin(dialect, peer, not_replayable, arguments, alone)
         try:
             result = sync_driver.drive(execution.flow, invoke, execution.call.clock)
         except (
@@ -138,7 +140,7 @@ class Guard(ABC):
 
     def begin_stream(self, arguments: Arguments) -> Execution:
         """Begin a call that gives items one after the other."""
-        return self._begin(PLAIN, None, None, arguments, streaming=True)
+        return self._begin(PLAIN, None, None, arguments, alone=True)
 
     def park(self, *, dialect: Dialect = PLAIN, peer: str | None = None) -> ParkedExecution:
         """Begin a call that ends somewhere else (a stream, a future); it is never retried."""
@@ -192,7 +194,7 @@ class Guard(ABC):
         peer: str | None,
         not_replayable: str | None,
         arguments: Arguments = NO_ARGUMENTS,
-        streaming: bool = False,
+        alone: bool = False,
     ) -> Execution:
         call = Call(
             self._name or "unnamed",
@@ -201,7 +203,7 @@ class Guard(ABC):
             peer=peer,
             not_replayable=not_replayable,
             arguments=arguments,
-            streaming=streaming,
+            alone=alone,
         )
         return Execution(call, self.flow, traced=self._traced, is_client=dialect is not PLAIN)
 

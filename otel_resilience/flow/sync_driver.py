@@ -34,7 +34,7 @@ def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[Any]:
         elif isinstance(effect, Run):
             answer = run(effect.function)
         elif isinstance(effect, Sleep):
-            interruption = _sleep(effect.seconds, clock)
+            interruption = sleep(effect.seconds, clock)
         elif isinstance(effect, Wait):
             interruption = wait(effect, clock)
             answer = True
@@ -91,7 +91,7 @@ def run(function: Callable[[], Any]) -> Result[Any]:
 def wait(effect: Wait, clock: Clock) -> BaseException | None:
     """Wait in this thread; what interrupted it, if anything did."""
     if effect.wakeup is None:
-        return _sleep(effect.seconds or 0.0, clock)
+        return sleep(effect.seconds or 0.0, clock)
     woken = threading.Event()
     effect.wakeup.subscribe(woken.set)
     try:
@@ -101,7 +101,7 @@ def wait(effect: Wait, clock: Clock) -> BaseException | None:
     return None
 
 
-def _sleep(seconds: float, clock: Clock) -> BaseException | None:
+def sleep(seconds: float, clock: Clock) -> BaseException | None:
     # A zero delay does not sleep: time.sleep(0) costs 70 µs of timer slack.
     if seconds <= 0:
         return None

@@ -49,7 +49,7 @@ class Fallback(Guard):
     def flow(self, call: Call, proceed: Proceed) -> Flow:
         result = yield from proceed()
         if isinstance(result, Success):
-            if self._memory is not None and not call.reading(result).failed and not call.streaming:
+            if self._memory is not None and not call.reading(result).failed and not call.alone:
                 self._memory.remember(call.arguments, result.value, call.clock.monotonic())
             return result
         if call.delivered or not self._stands_in_for(result.error):

@@ -87,7 +87,7 @@ class Hedge(Guard):
             return self._latencies.quantile(share)
 
     def flow(self, call: Call, proceed: Proceed) -> Flow:
-        if not call.enforced or call.not_replayable is not None or call.streaming:
+        if not call.enforced or call.not_replayable is not None or call.alone:
             return (yield from proceed())
         budget = self._budget or self._settle_budget(call.name)
         if not call.retrying:
