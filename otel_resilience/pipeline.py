@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import reduce
 
@@ -10,6 +11,9 @@ from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.guard import Guard
 from otel_resilience.outcome import Mode
+from otel_resilience.policies.order import misplaced
+
+_log = logging.getLogger("otel_resilience")
 
 _Compose = Callable[[Call, Proceed], Flow]
 
@@ -19,7 +23,8 @@ class Pipeline(Guard):
 
     ``trace``: one INTERNAL span ``execute {name}`` and one point of ``resilience.execution.duration`` per logical call, for
     calls that leave the process. ``mode``: ``enforce``, ``shadow`` (decides, counts and announces, never blocks, delays or retries),
-    ``off``. A nameless policy takes the pipeline's name. Raises ``ConfigurationError`` for a wrong option; nothing is half-built.
+    ``off``. A nameless policy takes the pipeline's name. An order that is known to be wrong is warned of, in the log and in ``warnings``.
+    Raises ``ConfigurationError`` for a wrong option; nothing is half-built.
     """
 
     def __init__(self, name: str, *policies: Guard, trace: bool = False, mode: str = "enforce") -> None:
@@ -42,6 +47,9 @@ class Pipeline(Guard):
         self._policies = policies
         for policy in policies:
             policy.bind(name)
+        self._warnings = misplaced(policies)
+        for warning in self._warnings:
+            _log.warning("pipeline %r: %s", name, warning)
         innermost: _Compose = _innermost
         self._fold = reduce(_around, reversed(policies), innermost)
 
@@ -49,6 +57,11 @@ class Pipeline(Guard):
     def policies(self) -> tuple[Guard, ...]:
         """What this pipeline is made of, outermost first."""
         return self._policies
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is known to be wrong with the order of the policies; empty where nothing is."""
+        return self._warnings
 
     @property
     def mode(self) -> Mode:
@@ -61,7 +74,8 @@ class Pipeline(Guard):
     def describe(self) -> str:
         """The pipeline as text, one policy a line, outermost first: for people and for assertions."""
         head = f"{self._name} ({self._mode})"
-        return "\n".join([head, *(f"  {policy!r}" for policy in self._policies)])
+        lines = [head, *(f"  {policy!r}" for policy in self._policies)]
+        return "\n".join([*lines, *(f"  warning: {warning}" for warning in self._warnings)])
 
     def flow(self, call: Call, proceed: Proceed) -> Flow:
         return self._fold(call, proceed)
