@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from otel_resilience.cli.listing import policy_texts
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
-from tests.config.files import config_of, faults_of
+from tests.config.files import config_of, faults_of, spec_of
 
 _ALL = """
 defaults:
@@ -65,3 +66,13 @@ def test_what_belongs_together_may_stand_in_two_places() -> None:
         "services: {a: {circuit_breaker: {slow_call_seconds: 1s, window_calls: 300}}}"
     )
     assert faults_of(text) == []
+
+
+def test_what_is_listed_is_what_is_in_force() -> None:
+    spec = spec_of(_ALL).services["a"].policies
+    assert policy_texts(spec) == [
+        "circuit_breaker failure_rate=0.5 window_calls=50 window_seconds=60s minimum_calls=20 "
+        "slow_call_seconds=250ms slow_call_rate=0.8 recovery_timeout=10s ramp_seconds=15s"
+    ]
+    plain = spec_of("services: {a: {circuit_breaker: {}}}").services["a"].policies
+    assert policy_texts(plain) == ["circuit_breaker failure_threshold=5 recovery_timeout=30s"]

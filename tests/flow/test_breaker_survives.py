@@ -140,11 +140,17 @@ async def test_a_cancelled_call_is_judged_by_the_shorter_patience(
 
 
 async def test_a_hung_dependency_behind_an_outer_asyncio_timeout_opens_the_circuit() -> None:
-    breaker = CircuitBreaker(failure_threshold=3, hang_seconds=0.01)
-    for _ in range(3):
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.02):
-                await breaker.acall(asyncio.Event().wait)
+    breaker = CircuitBreaker(failure_threshold=3, hang_seconds=5.0)
+    with ManualClock() as clock:
+
+        async def hang() -> None:
+            clock.advance(5.0)
+            await asyncio.Event().wait()
+
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.001):
+                    await breaker.acall(hang)
     assert breaker.state is BreakerState.OPEN
 
 
@@ -245,3 +251,24 @@ def test_reading_changes_nothing(world: World, clock: ManualClock) -> None:
     before = breaker.snapshot()
     assert (breaker.state, breaker.tally().calls, breaker.idle) == (BreakerState.OPEN, 1, True)
     assert breaker.snapshot() == before
+
+
+def test_a_step_of_the_wall_clock_changes_nothing(world: World) -> None:
+    class Stepping(ManualClock):
+        """Each look at the wall finds another year."""
+
+        steps = 0
+
+        def wall(self) -> float:
+            self.steps += 1
+            return (-1) ** self.steps * 1e9
+
+    with Stepping(auto=True) as clock:
+        breaker = opened(world, window_seconds=5.0, recovery_timeout=10.0)
+        assert breaker.snapshot().retry_after == pytest.approx(10.0)
+        clock.advance(9.9)
+        with pytest.raises(CircuitOpenError):
+            world.call(breaker, Flaky(0))
+        clock.advance(0.1)
+        world.call(breaker, Flaky(0))
+        assert breaker.state is BreakerState.CLOSED

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.outcome import Verdict
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
 from otel_resilience.policies.circuit_breaker.state import (
@@ -190,3 +191,35 @@ def test_the_first_opening_is_where_the_list_says(verdicts: list[Verdict], size:
         assert bool(ended(breaker, verdict)) is expected
         if expected:
             return
+
+
+def test_what_the_counts_say_in_each_state() -> None:
+    breaker = machine(failure_threshold=2, half_open_successes=2)
+    ended(breaker, S, S, F)
+    assert (breaker.successes, breaker.failures) == (2, 1)
+    ended(breaker, F)
+    assert (breaker.successes, breaker.failures) == (0, 2)
+    ended(breaker, S, now=30.0)
+    assert (breaker.state, breaker.successes, breaker.failures) == (BreakerState.HALF_OPEN, 1, 0)
+    ended(breaker, S, now=30.0)
+    assert (breaker.state, breaker.successes) == (BreakerState.CLOSED, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"failure_rate": 0.0}, "failure_rate must be a number > 0 and <= 1, got 0.0"),
+        ({"failure_rate": 1.01}, "failure_rate must be a number > 0 and <= 1, got 1.01"),
+        ({"slow_call_rate": float("nan"), "slow_call_seconds": 1.0}, "slow_call_rate must be a number > 0"),
+        ({"slow_call_rate": 0.5}, "slow_call_rate must be given with slow_call_seconds, got 0.5"),
+        ({"slow_call_seconds": 0}, "slow_call_seconds must be seconds > 0, got 0"),
+        ({"window_calls": 0}, "window_calls must be a whole number >= 1, got 0"),
+        ({"window_seconds": -1.0}, "window_seconds must be seconds > 0, got -1.0"),
+        ({"minimum_calls": True}, "minimum_calls must be a whole number >= 1, got True"),
+        ({"minimum_calls": 6, "window_calls": 5}, r"minimum_calls must be <= window_calls \(5\), got 6"),
+        ({"ramp_seconds": -0.1}, "ramp_seconds must be seconds >= 0, got -0.1"),
+    ],
+)
+def test_a_bad_option_names_field_value_and_rule(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        machine(**options)

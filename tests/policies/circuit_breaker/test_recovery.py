@@ -135,3 +135,94 @@ def test_the_successor_in_a_forked_child() -> None:
     for forced in (Signal.FORCE_OPEN, Signal.FORCE_CLOSED):
         machine.force(forced)
         assert machine.successor().state is machine.state
+
+
+def test_idle_is_what_nothing_is_lost_by() -> None:
+    machine = CircuitBreakerMachine(
+        CircuitBreakerOptions(
+            failure_threshold=1, recovery_timeout=10.0, hang_seconds=4.0, half_open_max_concurrency=2
+        )
+    )
+    assert machine.is_idle(0.0)
+    permit, _ = machine.admit(0.0, 0.0)
+    assert isinstance(permit, Permit)
+    machine.settle(permit, Verdict.FAILURE, 0.0, 0.0)
+    assert [machine.is_idle(now) for now in (0.0, 9.9, 10.0, 99.0)] == [False, False, True, True]
+    machine.admit(10.0, 0.0)
+    machine.admit(12.0, 0.0)
+    assert [machine.is_idle(now) for now in (12.0, 14.0, 15.9, 16.0, 99.0)] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]
+    for forced in (Signal.FORCE_OPEN, Signal.FORCE_CLOSED):
+        machine.force(forced)
+        assert machine.is_idle(1e9) is False
+    machine.force(Signal.RESET)
+    assert machine.is_idle(0.0) is True
+
+
+def test_a_probe_is_known_by_its_permit_while_it_counts() -> None:
+    machine = CircuitBreakerMachine(
+        CircuitBreakerOptions(
+            failure_threshold=1,
+            recovery_timeout=10.0,
+            half_open_max_concurrency=2,
+            half_open_successes=3,
+        )
+    )
+    plain, _ = machine.admit(0.0, 0.0)
+    assert isinstance(plain, Permit)
+    assert machine.is_probing(plain) is False
+    machine.settle(plain, Verdict.FAILURE, 0.0, 0.0)
+    one, two = machine.admit(10.0, 0.0)[0], machine.admit(10.0, 0.0)[0]
+    assert isinstance(one, Permit)
+    assert isinstance(two, Permit)
+    assert (machine.is_probing(one), machine.is_probing(two), machine.is_probing(plain)) == (
+        True,
+        True,
+        False,
+    )
+    assert not machine.is_probing(Permit(one.generation + 1, one.serial))
+    machine.settle(one, Verdict.SUCCESS, 10.0, 0.0)
+    assert (machine.is_probing(one), machine.is_probing(two)) == (False, True)
+    machine.force(Signal.RESET)
+    assert machine.is_probing(two) is False
+
+
+def test_a_human_ends_the_growth_of_the_open_time_too() -> None:
+    machine = CircuitBreakerMachine(
+        CircuitBreakerOptions(failure_threshold=1, recovery_timeout=10.0, recovery_growth=2.0)
+    )
+    for now in (0.0, 10.0):
+        permit, _ = machine.admit(now, 0.0)
+        assert isinstance(permit, Permit)
+        machine.settle(permit, Verdict.FAILURE, now, 0.0)
+    assert machine.retry_after(10.0) == 20.0
+    machine.force(Signal.RESET)
+    permit, _ = machine.admit(10.0, 0.0)
+    assert isinstance(permit, Permit)
+    machine.settle(permit, Verdict.FAILURE, 10.0, 0.0)
+    assert machine.retry_after(10.0) == 10.0
+
+
+def test_a_probe_settled_twice_changes_nothing_the_second_time() -> None:
+    machine = CircuitBreakerMachine(
+        CircuitBreakerOptions(failure_threshold=1, recovery_timeout=10.0, half_open_successes=3)
+    )
+    for now, verdict in ((0.0, Verdict.FAILURE), (10.0, Verdict.SUCCESS)):
+        permit, _ = machine.admit(now, 0.0)
+        assert isinstance(permit, Permit)
+        machine.settle(permit, verdict, now, 0.0)
+    assert machine.settle(permit, Verdict.FAILURE, 10.0, 0.0) == ()
+    assert (machine.state, machine.successes) == (BreakerState.HALF_OPEN, 1)
+
+
+def test_a_call_is_slow_only_where_it_is_said_to_be() -> None:
+    machine = CircuitBreakerMachine(RAMPED)
+    permit, _ = machine.admit(0.0, 0.0)
+    assert isinstance(permit, Permit)
+    machine.settle(permit, Verdict.SUCCESS, 0.0, 0.0)
+    assert machine.tally(0.0).slow == 0
