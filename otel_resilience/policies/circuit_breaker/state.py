@@ -65,7 +65,7 @@ class CircuitBreakerMachine:
         self._failures = 0  # in a row
         self._successes = 0  # since the circuit closed
         self._openings = 0  # in a row, without a recovery between them
-        self._open_until = 0.0
+        self._open_until = 0.0  # of the last opening
         self._half_open_until: float | None = None
         self._hint_until: float | None = None  # until when the last failure's server wants no calls
         self._ramp_until: float | None = None
@@ -173,7 +173,8 @@ class CircuitBreakerMachine:
 
     def _admit_probe(self, now: float) -> Permit | Rejection:
         if len(self._probes) >= self._options.half_open_max_concurrency:
-            return Rejection(Refusal.HALF_OPEN_LIMIT, max(0.0, min(self._probes.values()) - now))
+            # No lease is over: those that were have opened the circuit.
+            return Rejection(Refusal.HALF_OPEN_LIMIT, min(self._probes.values()) - now)
         permit = self._permit(now + self._options.lease)
         self._probes[permit.serial] = now + self._options.lease
         return permit

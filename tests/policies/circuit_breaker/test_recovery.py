@@ -226,3 +226,20 @@ def test_a_call_is_slow_only_where_it_is_said_to_be() -> None:
     assert isinstance(permit, Permit)
     machine.settle(permit, Verdict.SUCCESS, 0.0, 0.0)
     assert machine.tally(0.0).slow == 0
+
+
+def test_who_finds_no_place_among_the_probes_is_told_when_the_first_lease_ends() -> None:
+    machine = CircuitBreakerMachine(
+        CircuitBreakerOptions(
+            failure_threshold=1, recovery_timeout=10.0, hang_seconds=4.0, half_open_max_concurrency=2
+        )
+    )
+    permit, _ = machine.admit(0.0, 0.0)
+    assert isinstance(permit, Permit)
+    assert permit.lease_until is None
+    machine.settle(permit, Verdict.FAILURE, 0.0, 0.0)
+    for now in (10.0, 11.0):
+        probe, _ = machine.admit(now, 0.0)
+        assert isinstance(probe, Permit)
+        assert probe.lease_until == now + 4.0
+    assert machine.admit(13.5, 0.0)[0] == Rejection(Refusal.HALF_OPEN_LIMIT, 0.5)
