@@ -5,26 +5,33 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from otel_resilience.config.policy_shapes import InjectedCode
 from otel_resilience.config.specs import CATCH_ALL, FileSpec, OperationSpec, PoliciesSpec, ServiceSpec
 from otel_resilience.policies.bulkhead.options import BulkheadOptions
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
+from otel_resilience.policies.fault.options import FaultInjectorOptions
+from otel_resilience.policies.hedge.options import HedgeOptions
 from otel_resilience.policies.rate_limit.options import RateLimiterOptions
 from otel_resilience.policies.retry.conditions import Codes
 from otel_resilience.policies.retry.options import RetryOptions
 
 #: What code alone can say has no place in a listing of a file.
-_NOT_OF_FILES = ("failures", "failure_results", "results", "budget")
+_NOT_OF_FILES = ("failures", "failure_results", "results", "budget", "result", "when")
 #: Options that are shown even where they are the default: without them a reader does not know the policy.
 _ALWAYS = {
     "rate_limiter": ("rate", "per"),
     "bulkhead": ("max_concurrency",),
     "retry": ("max_attempts",),
+    "hedge": ("after", "after_quantile"),
     "circuit_breaker": ("failure_threshold", "recovery_timeout"),
+    "fault": ("rate",),
 }
 _SECONDS = {
+    "after",
     "half_open_max_seconds",
     "hang_seconds",
     "initial",
+    "latency",
     "max",
     "max_elapsed",
     "max_wait",
@@ -42,7 +49,9 @@ _USUAL = {
     "rate_limiter": RateLimiterOptions(rate=1.0),
     "bulkhead": BulkheadOptions(max_concurrency=1),
     "retry": RetryOptions(on=Codes()),
+    "hedge": HedgeOptions(),
     "circuit_breaker": CircuitBreakerOptions(),
+    "fault": FaultInjectorOptions(),
 }
 
 
@@ -90,11 +99,14 @@ def _service(file: FileSpec, spec: ServiceSpec) -> dict[str, Any]:
 def _policies(spec: PoliciesSpec) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name in spec.names:
-        if name in ("rate_limiter", "bulkhead"):
+        if name in ("rate_limiter", "bulkhead", "fault"):
             found.append({"policy": name, **_options(getattr(spec, name))})
         elif name == "retry" and spec.retry is not None:
             budget = None if spec.retry.budget is None else dict(spec.retry.budget)
             found.append({"policy": name, **_options(spec.retry.options), "budget": budget})
+        elif name == "hedge" and spec.hedge is not None:
+            budget = None if spec.hedge.budget is None else dict(spec.hedge.budget)
+            found.append({"policy": name, **_options(spec.hedge.options), "budget": budget})
         elif name == "circuit_breaker" and spec.circuit_breaker is not None:
             force = spec.circuit_breaker.force
             found.append({"policy": name, **_options(spec.circuit_breaker.options), "force": force})
@@ -114,6 +126,8 @@ def _options(options: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Codes):
         return sorted(value.codes)
+    if isinstance(value, InjectedCode):
+        return value.code
     return (
         dataclasses.asdict(value)
         if dataclasses.is_dataclass(value) and not isinstance(value, type)

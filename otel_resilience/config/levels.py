@@ -14,7 +14,9 @@ from otel_resilience.config.policy_shapes import (
     retry_options,
 )
 from otel_resilience.config.shape import Complaint, Map, Reader, Tree, contradictions
-from otel_resilience.config.specs import CircuitBreakerSpec, PoliciesSpec, RetrySpec
+from otel_resilience.config.specs import CircuitBreakerSpec, HedgeSpec, PoliciesSpec, RetrySpec
+from otel_resilience.policies.fault.options import FaultInjectorOptions
+from otel_resilience.policies.hedge.options import HedgeOptions
 from otel_resilience.policies.retry.backoff import Backoff
 
 
@@ -47,7 +49,33 @@ class Inheritance:
 
     def policies(self, shape: Map) -> PoliciesSpec:
         """The policies of the most specific place. Contradictions go to the reader, and leave out what they are about."""
-        return _policies(self._checked(shape, self.tree, ()))
+        right = self._checked(shape, self.tree, ())
+        self._check_hedge(right)
+        return _policies(right)
+
+    def _check_hedge(self, tree: Tree) -> None:
+        """Rules that are about maps, and not about values: a hedge begins some time, and attempts must not multiply."""
+        hedge = tree.get("hedge")
+        if hedge is None:
+            return
+        if len(self._levels) > 1 and not hedge.keys() & {"after", "after_quantile"}:
+            place = max(self._place(("hedge", key)) for key in ("after", "after_quantile"))
+            here = (*self._levels[max(place, self._place(("hedge",)))].path, "hedge")
+            if not any(
+                self._reader.has_refused((*level.path, "hedge", key))
+                for level in self._levels
+                for key in ("after", "after_quantile")
+            ):
+                self._reader.refuse(here, "after or after_quantile must be given")
+            del tree["hedge"]
+        elif tree.get("retry") is not None:
+            key = max(("retry", "hedge"), key=lambda each: self._place((each,)))
+            other = "hedge" if key == "retry" else "retry"
+            self._reader.refuse(
+                (*self._levels[self._place((key,))].path, key),
+                f"{key} must not be together with {other}, their attempts would multiply: remove one with {other}: null",
+            )
+            del tree["hedge"]
 
     def _checked(self, shape: Map, tree: Tree, path: Path) -> Tree:
         right = dict(tree)
@@ -90,15 +118,23 @@ class Inheritance:
 
 def _policies(tree: Tree) -> PoliciesSpec:
     retry, breaker = tree.get("retry"), tree.get("circuit_breaker")
+    hedge, fault = tree.get("hedge"), tree.get("fault")
     bulkhead, limiter = tree.get("bulkhead"), tree.get("rate_limiter")
     return PoliciesSpec(
         timeout=tree.get("timeout"),
         rate_limiter=None if limiter is None else rate_limiter_options(**limiter),
         bulkhead=None if bulkhead is None else bulkhead_options(**bulkhead),
         retry=None if retry is None else _retry(retry),
+        hedge=None if hedge is None else _hedge(hedge),
         circuit_breaker=None if breaker is None else _breaker(breaker),
         attempt_timeout=tree.get("attempt_timeout"),
+        fault=None if fault is None else FaultInjectorOptions(**fault),
     )
+
+
+def _hedge(tree: Tree) -> HedgeSpec:
+    plain = {key: value for key, value in tree.items() if key != "budget"}
+    return HedgeSpec(options=HedgeOptions(**plain), budget=tree.get("budget"))
 
 
 def _retry(tree: Tree) -> RetrySpec:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from otel_resilience.config.durations import seconds_of
 from otel_resilience.config.shape import Map, Value
-from otel_resilience.exceptions import ConfigurationError, is_code
+from otel_resilience.errors.codes import RETRYABLE
+from otel_resilience.exceptions import ConfigurationError, DomainError, is_code
 from otel_resilience.outcome import Mode
 from otel_resilience.policies import checks
 from otel_resilience.policies.bulkhead.options import BulkheadOptions
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
+from otel_resilience.policies.fault.options import FaultInjectorOptions
+from otel_resilience.policies.hedge.options import HedgeOptions
 from otel_resilience.policies.rate_limit.options import RateLimiterOptions
 from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.conditions import Codes
@@ -92,6 +96,22 @@ def rate_limiter_options(*, rate: float = 1.0, **options: Any) -> RateLimiterOpt
     return RateLimiterOptions(rate=rate, **options)
 
 
+@dataclass(frozen=True, slots=True)
+class InjectedCode:
+    """Makes the error of a fault that a file names by its code."""
+
+    code: str
+
+    def __call__(self) -> BaseException:
+        return DomainError(self.code, "a fault was injected", retryable=self.code in RETRYABLE)
+
+
+def _fault_error(value: Any) -> InjectedCode:
+    if not is_code(value):
+        raise ValueError("an error code (UPPER_SNAKE, at most 63 characters)")
+    return InjectedCode(value)
+
+
 def _idempotent(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("true or false")
@@ -164,15 +184,36 @@ RETRY = Map(
     _code_alone("results"),
 )
 
+_BUDGET = Map(RetryBudget, {"ratio": _OWN, "min_per_second": _OWN, "window_seconds": _SECONDS})
+
+HEDGE = Map(
+    HedgeOptions,
+    {
+        "after": _SECONDS,
+        "after_quantile": _OWN,
+        "max_hedges": _OWN,
+        "max_threads": _OWN,
+        "budget": _BUDGET,
+    },
+)
+
+FAULT = Map(
+    FaultInjectorOptions,
+    {"rate": _OWN, "latency": _SECONDS, "error": Value(_fault_error), "max_concurrency": _OWN},
+    _code_alone("result", "when"),
+)
+
 _POLICIES: dict[str, Value | Map] = {
     "timeout": _SECONDS,
     "rate_limiter": RATE_LIMITER,
     "bulkhead": BULKHEAD,
     "retry": RETRY,
+    "hedge": HEDGE,
     "circuit_breaker": CIRCUIT_BREAKER,
     "attempt_timeout": _SECONDS,
+    "fault": FAULT,
 }
-_LATER = _not_supported("hedge", "fallback", "fault", "discovery")
+_LATER = _not_supported("discovery") | _code_alone("fallback")
 _BELONGS_TO_OPERATION = {"idempotent": "belongs to an operation: say it under operations"}
 _BELONGS_TO_SERVICE = {
     key: f"{key} belongs to one service and cannot be inherited"

@@ -144,7 +144,7 @@ class _Schema:
                     own_circuit_breaker=own.tree.get("circuit_breaker") is not None,
                     own_bulkhead=own.tree.get("bulkhead") is not None,
                     own_rate_limiter=own.tree.get("rate_limiter") is not None,
-                    own_budget="budget" in (own.tree.get("retry") or {}),
+                    own_budget=any("budget" in (own.tree.get(key) or {}) for key in ("retry", "hedge")),
                 )
         return operations
 

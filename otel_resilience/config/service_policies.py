@@ -8,6 +8,7 @@ from typing import Any
 
 from otel_resilience.config.specs import (
     CircuitBreakerSpec,
+    HedgeSpec,
     OperationSpec,
     PoliciesSpec,
     RetrySpec,
@@ -20,6 +21,8 @@ from otel_resilience.pipeline import Pipeline
 from otel_resilience.policies.bulkhead.options import BulkheadOptions
 from otel_resilience.policies.bulkhead.policy import Bulkhead
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
+from otel_resilience.policies.fault.policy import FaultInjector
+from otel_resilience.policies.hedge.policy import Hedge
 from otel_resilience.policies.rate_limit.options import RateLimiterOptions
 from otel_resilience.policies.rate_limit.policy import RateLimiter
 from otel_resilience.policies.retry.policy import Retry
@@ -48,12 +51,15 @@ class ServicePolicies:
         self._name = spec.name
         self._mode = mode
         self._alone = alone
-        retries = spec.policies.retry or any(each.policies.retry for each in spec.operations.values())
+        budgeted = [spec.policies, *(each.policies for each in spec.operations.values())]
+        retries = any(each.retry or each.hedge for each in budgeted)
         self._shared = _Shared(
             rate_limiter=self._make_rate_limiter(spec.name, spec.policies.rate_limiter),
             bulkhead=self._make_bulkhead(spec.name, spec.policies.bulkhead),
             breaker=self._make_breaker(spec.name, spec.policies.circuit_breaker),
-            budget=self._make_budget(spec.name, spec.policies.retry) if retries else None,
+            budget=self._make_budget(spec.name, spec.policies.retry or spec.policies.hedge)
+            if retries
+            else None,
         )
         self.of_service = self._pipeline(spec.policies, self._shared)
         self.of_operations = {text: self._of_operation(each) for text, each in spec.operations.items()}
@@ -71,8 +77,8 @@ class ServicePolicies:
             shared = replace(shared, bulkhead=self._make_bulkhead(name, policies.bulkhead))
         if spec.own_circuit_breaker:
             shared = replace(shared, breaker=self._make_breaker(name, policies.circuit_breaker))
-        if spec.own_budget and policies.retry is not None:
-            shared = replace(shared, budget=self._make_budget(name, policies.retry))
+        if spec.own_budget and (policies.retry or policies.hedge):
+            shared = replace(shared, budget=self._make_budget(name, policies.retry or policies.hedge))
         return self._pipeline(policies, shared)
 
     def _pipeline(self, spec: PoliciesSpec, shared: _Shared) -> Pipeline:
@@ -85,10 +91,14 @@ class ServicePolicies:
             policies.append(shared.bulkhead)
         if spec.retry is not None:
             policies.append(Retry(self._name, **_fields(spec.retry.options) | {"budget": shared.budget}))
+        if spec.hedge is not None:
+            policies.append(Hedge(**_fields(spec.hedge.options) | {"budget": shared.budget}))
         if spec.circuit_breaker is not None and shared.breaker is not None:
             policies.append(shared.breaker)
         if spec.attempt_timeout is not None:
             policies.append(Timeout(spec.attempt_timeout))
+        if spec.fault is not None:
+            policies.append(FaultInjector(**_fields(spec.fault)))
         return Pipeline(self._name, *policies, trace=True, mode=self._mode)
 
     def _make_rate_limiter(self, name: str, options: RateLimiterOptions | None) -> RateLimiter | None:
@@ -117,7 +127,7 @@ class ServicePolicies:
             breaker.force_closed()
         return breaker
 
-    def _make_budget(self, name: str, spec: RetrySpec | None) -> RetryBudget:
+    def _make_budget(self, name: str, spec: RetrySpec | HedgeSpec | None) -> RetryBudget:
         options = None if spec is None else spec.budget
         if self._alone:
             POLICIES.expect_several(RetryBudget.policy_type, name)

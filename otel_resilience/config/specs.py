@@ -11,6 +11,8 @@ from otel_resilience.config.patterns import HostPort, Pattern
 from otel_resilience.outcome import Mode
 from otel_resilience.policies.bulkhead.options import BulkheadOptions
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
+from otel_resilience.policies.fault.options import FaultInjectorOptions
+from otel_resilience.policies.hedge.options import HedgeOptions
 from otel_resilience.policies.rate_limit.options import RateLimiterOptions
 from otel_resilience.policies.retry.options import RetryOptions
 
@@ -23,6 +25,14 @@ class RetrySpec:
     """``budget``: the options of the ``RetryBudget`` that is written; ``None`` for the default one of the service's name."""
 
     options: RetryOptions
+    budget: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeSpec:
+    """``budget`` as in ``RetrySpec``."""
+
+    options: HedgeOptions
     budget: Mapping[str, float] | None = None
 
 
@@ -42,13 +52,24 @@ class PoliciesSpec:
     rate_limiter: RateLimiterOptions | None = None
     bulkhead: BulkheadOptions | None = None
     retry: RetrySpec | None = None
+    hedge: HedgeSpec | None = None
     circuit_breaker: CircuitBreakerSpec | None = None
     attempt_timeout: float | None = None
+    fault: FaultInjectorOptions | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The policies there are, outermost first."""
-        order = ("timeout", "rate_limiter", "bulkhead", "retry", "circuit_breaker", "attempt_timeout")
+        order = (
+            "timeout",
+            "rate_limiter",
+            "bulkhead",
+            "retry",
+            "hedge",
+            "circuit_breaker",
+            "attempt_timeout",
+            "fault",
+        )
         return tuple(name for name in order if getattr(self, name) is not None)
 
 

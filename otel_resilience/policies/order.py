@@ -3,15 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
-
-
-class Named(Protocol):
-    """A policy, as far as its place matters."""
-
-    @property
-    def policy_type(self) -> str: ...
-
 
 #: What must not be inside what, and what comes of it: outer kind, inner kind, sentence.
 _WRONG = (
@@ -30,12 +21,12 @@ _WRONG = (
 )
 
 
-def misplaced(policies: Sequence[Named]) -> tuple[str, ...]:
+def misplaced(policies: Sequence[object]) -> tuple[str, ...]:
     """What is wrong with the order of ``policies``, outermost first; each kind of mistake once."""
     return tuple(dict.fromkeys([*_wrong_pairs(policies), *_idle_timeouts(policies)]))
 
 
-def _wrong_pairs(policies: Sequence[Named]) -> Iterator[str]:
+def _wrong_pairs(policies: Sequence[object]) -> Iterator[str]:
     kinds = [getattr(policy, "policy_type", "") for policy in policies]
     for place, outer in enumerate(kinds):
         for inner in kinds[place + 1 :]:
@@ -44,7 +35,7 @@ def _wrong_pairs(policies: Sequence[Named]) -> Iterator[str]:
                     yield f"{outer} is around {inner}: {consequence}"
 
 
-def _idle_timeouts(policies: Sequence[Named]) -> Iterator[str]:
+def _idle_timeouts(policies: Sequence[object]) -> Iterator[str]:
     shortest: float | None = None
     for policy in policies:
         if getattr(policy, "policy_type", "") != "timeout":

@@ -32,7 +32,7 @@ def test_the_error_is_one_line_that_begins_with_the_file(tmp_path: Path) -> None
         "line 3: services.a.retry.max_attempts: must be a whole number >= 1, got 0; "
         "line 4: services.a.timeout: must be a duration such as 250ms, 2s or 1m, or a number of seconds, got '-1s'; "
         'line 5: services.a."x\\\\ny": unknown key; known are attempt_timeout, bulkhead, circuit_breaker, endpoints, '
-        "match, mode, operations, rate_limiter, retry, timeout"
+        "fault, hedge, match, mode, operations, rate_limiter, retry, timeout"
     )
     assert error.error_code == "CONFIGURATION_INVALID"
 
@@ -57,7 +57,7 @@ def test_toml_faults_have_no_line(tmp_path: Path) -> None:
     [
         (
             "services: {a: {fallback: {}}}",
-            "line 1: services.a.fallback: fallback is not supported by this version",
+            "line 1: services.a.fallback: fallback can be said in code alone",
         ),
         (
             "services: {a: {discovery: {dns: x}}}",
