@@ -25,6 +25,8 @@ from otel_resilience import (
 )
 from otel_resilience.context import correlation, request
 from otel_resilience.context.request import Request
+from otel_resilience.errors.chain import ErrorChain
+from otel_resilience.errors.hop import Hop
 from otel_resilience.outcome import Success
 from otel_resilience.policies.retry.conditions import Codes
 from otel_resilience.telemetry.spans import current_call_span_id, record_chain
@@ -257,17 +259,15 @@ def test_a_chain_on_the_roots_own_span_has_no_link(observatory: Observatory) -> 
     assert span.links == ()
 
 
-def test_a_root_whose_ids_nobody_knows_is_not_linked(observatory: Observatory) -> None:
-    chain = ledger_chain()
-    nameless = type(chain)(
-        (type(chain.root)(service="ledger", code="DB_UNAVAILABLE", trace_id="no hex", span_id="x"),)
-    )
+def test_a_root_whose_span_nobody_knows_is_not_linked(observatory: Observatory) -> None:
+    chain = ErrorChain.of(Hop(service="ledger", code="DB_UNAVAILABLE", trace_id=LEDGER_TRACE))
     with observatory.tracer().start_as_current_span("GET /account") as span:
-        record_chain(span, nameless)
+        record_chain(span, chain)
+    told = dict(observatory.span("GET /account").attributes or {})
     assert observatory.span("GET /account").links == ()
-    assert (
-        dict(observatory.span("GET /account").attributes or {})["resilience.error.code"] == "DB_UNAVAILABLE"
-    )
+    assert told["resilience.error.code"] == "DB_UNAVAILABLE"
+    assert told["resilience.error.root.trace_id"] == LEDGER_TRACE
+    assert "resilience.error.root.span_id" not in told
 
 
 def test_a_rejection_names_what_opened_the_circuit(observatory: Observatory) -> None:
