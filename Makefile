@@ -60,5 +60,5 @@ test-backends: backends ## the tests that run the demo against them
 	.venv/bin/python -m pytest tests/backends $(ARGS)
 
 clean: ## remove what the targets made, except .backends/
-	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.backends/*' -prune -exec rm -rf {} +
