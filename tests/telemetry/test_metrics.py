@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -333,13 +333,31 @@ def test_too_many_names_keep_what_is_known_of_them(observatory: Observatory) -> 
     assert points[other] == 3
 
 
+def in_eight_threads(work: Callable[[int], None]) -> None:
+    """Run ``work`` with the numbers 0 to 7 at once, changing threads as often as the interpreter can."""
+    together = threading.Barrier(8)
+
+    def start(number: int) -> None:
+        together.wait()
+        work(number)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=start, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+
+
 def test_totals_are_exact_with_eight_threads(observatory: Observatory) -> None:
     guard = Pipeline("metrics.threads", CircuitBreaker(failure_threshold=1_000_000))
     calls = 300
-    together = threading.Barrier(8)
 
     def work(number: int) -> None:
-        together.wait()
         for turn in range(calls):
             try:
                 if (turn + number) % 2:
@@ -349,19 +367,23 @@ def test_totals_are_exact_with_eight_threads(observatory: Observatory) -> None:
             except OSError:
                 continue
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    in_eight_threads(work)
     executions = of(observatory.points("resilience.executions"), "metrics.threads")
     assert sorted(executions.values()) == [8 * calls // 2, 8 * calls // 2]
     assert sum(of(observatory.points("resilience.attempts"), "metrics.threads").values()) == 8 * calls
+
+
+def test_no_addition_is_lost(observatory: Observatory) -> None:
+    additions = 4_000
+
+    def work(number: int) -> None:
+        for _ in range(additions):
+            observatory.telemetry.counts.add(names.EXECUTIONS, "metrics.additions", "failure", None, True)
+
+    in_eight_threads(work)
+    assert list(of(observatory.points("resilience.executions"), "metrics.additions").values()) == [
+        8 * additions
+    ]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
