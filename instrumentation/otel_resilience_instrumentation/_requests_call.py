@@ -21,6 +21,7 @@ from urllib3.util import Timeout
 
 from otel_resilience.context import attempt, deadline
 from otel_resilience.errors.adopt import attach
+from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.outcome import Failure, Success
@@ -29,6 +30,7 @@ from otel_resilience_instrumentation._body_deadline import bound_body
 from otel_resilience_instrumentation._http_span import client_span, record_status
 from otel_resilience_instrumentation._official import draws_client_spans
 from otel_resilience_instrumentation._outbound import request_fields
+from otel_resilience_instrumentation._problem import problem_chain
 from otel_resilience_instrumentation._received import read_chain
 from otel_resilience_instrumentation._requests_dialect import RequestsDialect, says_something
 
@@ -146,9 +148,21 @@ class SessionCall:
             self._undress(response.next)
         if _http.is_failure(response.status_code):
             host = _http.destination(response.url).host
-            chain = read_chain(response.headers.get(CHAIN_FIELD), host=host)
+            chain = read_chain(response.headers.get(CHAIN_FIELD), host=host) or self._problem(response, host)
             if chain is not None:
                 attach(response, chain)
+
+    def _problem(self, response: Response, host: str) -> ErrorChain | None:
+        body = getattr(response, "_content", None)
+        if self._target is None or not isinstance(body, bytes):  # a stream, which is the user's to read
+            return None
+        return problem_chain(
+            service=self._target.service,
+            host=host,
+            status=response.status_code,
+            content_type=response.headers.get("Content-Type"),
+            body=body,
+        )
 
     def _span(self) -> Any:
         if draws_client_spans("requests"):
