@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import re
 import tarfile
 import zipfile
 from email.message import Message
@@ -11,8 +10,10 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 EXTRAS = {"auto", "demo", "requests", "grpc", "flask", "httpx", "config", "cli"}
+CONTRIB = "opentelemetry-instrumentation"
 MODULE = "otel_resilience_instrumentation"
 ENTRY_POINTS = {
     "console_scripts": {"otel-resilience": "otel_resilience.cli.main:main"},
@@ -39,15 +40,15 @@ def metadata(wheel: Path) -> Message:
     return Parser().parsestr(read(wheel, "METADATA"))
 
 
-def requirements(metadata: Message, extra: str | None = None) -> set[str]:
-    """The requirements of the base, or those that one extra adds."""
-    found = set()
-    for requirement in metadata.get_all("Requires-Dist", []):
-        what, _, condition = requirement.partition(";")
-        asked = re.search(r"extra == ['\"](\w+)['\"]", condition)
-        if (asked.group(1) if asked else None) == extra:
-            found.add(what.strip())
-    return found
+def requirements(metadata: Message, extra: str = "") -> dict[str, Requirement]:
+    """The requirements of the base by their names, or those that one extra adds."""
+    every = [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
+    return {need.name: need for need in every if (f'"{extra}"' if extra else "None") in asked_by(need)}
+
+
+def asked_by(need: Requirement) -> str:
+    """The extra in whose name something is required, in quotation marks, or `None`."""
+    return str(need.marker).rpartition("==")[2] if need.marker else "None"
 
 
 def test_both_packages_are_in_the_wheel_and_typed(wheel: Path) -> None:
@@ -65,7 +66,7 @@ def test_what_the_demo_reads_beside_its_code_is_in_the_wheel(wheel: Path) -> Non
 
 
 def test_the_base_needs_the_telemetry_api_and_nothing_else(metadata: Message) -> None:
-    assert {re.split(r"[<>=!~]", need)[0] for need in requirements(metadata)} == {"opentelemetry-api"}
+    assert set(requirements(metadata)) == {"opentelemetry-api"}
 
 
 def test_the_extras_are_those_that_are_promised(metadata: Message) -> None:
@@ -77,17 +78,16 @@ def test_the_extras_are_those_that_are_promised(metadata: Message) -> None:
 @pytest.mark.parametrize("extra", sorted(EXTRAS))
 def test_every_requirement_has_a_lower_bound(metadata: Message, extra: str) -> None:
     needs = requirements(metadata, extra)
-    bounded = {need.partition(">=")[0] for need in needs if ">=" in need}
-    unbounded = {need for need in needs if ">=" not in need and not need.startswith("otel-resilience[")}
     assert needs
-    assert {need for need in unbounded if not is_bounded_by_its_pin(need, bounded)} == set()
-    assert [need for need in needs if "==" in need] == []
+    operators = {name: {bound.operator for bound in need.specifier} for name, need in needs.items()}
+    unbounded = {name for name in needs if ">=" not in operators[name] and name != "otel-resilience"}
+    assert {name for name in unbounded if not (is_pinned_contrib(name) and CONTRIB in needs)} == set()
+    assert {name for name in needs if "==" in operators[name]} == set()
 
 
-def is_bounded_by_its_pin(need: str, bounded: set[str]) -> bool:
-    """Contrib packages pin `opentelemetry-instrumentation` exactly; a bound of their own is too much for pip 23."""
-    contrib = need == "opentelemetry-distro" or need.startswith("opentelemetry-instrumentation-")
-    return contrib and "opentelemetry-instrumentation" in bounded
+def is_pinned_contrib(name: str) -> bool:
+    """Contrib packages pin one another exactly; bounds of their own are too much for the resolver of pip 23."""
+    return name == "opentelemetry-distro" or name.startswith(f"{CONTRIB}-")
 
 
 def test_the_entry_points_are_those_that_opentelemetry_looks_for(wheel: Path) -> None:
