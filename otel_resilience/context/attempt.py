@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 
 class Attempt(NamedTuple):
-    """Attempt ``number`` (1 is the first) of a guarded call; ``call_span_id`` is the call's INTERNAL span."""
+    """Attempt ``number`` (1 is the first) of a guarded call."""
 
     number: int
-    call_span_id: str | None = None
 
 
 _attempt: ContextVar[Attempt | None] = ContextVar("otel_resilience.attempt", default=None)

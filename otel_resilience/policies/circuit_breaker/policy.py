@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from otel_resilience import chance, clock
 from otel_resilience.errors.failed_call import FailedCall
+from otel_resilience.errors.reading import Reading
 from otel_resilience.events import Cause, CircuitStateChanged
-from otel_resilience.exceptions import CircuitOpenError
+from otel_resilience.exceptions import CircuitOpenError, ServiceTimeoutError
 from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.gate import Admitted, Ending, Refused, guarded
@@ -164,7 +165,7 @@ class CircuitBreaker(Guard):
             )
             verdict = Verdict.FAILURE
         reading = call.reading(ending.result)
-        cause = FailedCall.of(reading).cause() if verdict is Verdict.FAILURE else None
+        cause = _cause(reading) if verdict is Verdict.FAILURE else None
         now, draw = call.clock.monotonic(), chance.draw()
         with self._lock:
             changes = self._machine.settle(permit, verdict, now, draw, reading.retry_after)
@@ -219,3 +220,9 @@ class CircuitBreaker(Guard):
 
     def __repr__(self) -> str:
         return f"CircuitBreaker({self._name!r}, {self._options!r})"
+
+
+def _cause(reading: Reading) -> Cause:
+    """The root of a failure; of a result that was well but came too late, that it came too late."""
+    failed = FailedCall.of(reading)
+    return (failed if reading.failed else replace(failed, code=ServiceTimeoutError.error_code)).cause()
