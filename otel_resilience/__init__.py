@@ -2,7 +2,7 @@
 
 from otel_resilience.config.load import load_config
 from otel_resilience.context.deadline import Deadline
-from otel_resilience.defaults import VERSION as __version__  # the composition root: wires telemetry
+from otel_resilience.defaults import VERSION as __version__  # noqa: F401, N811 — the composition root: wires telemetry
 from otel_resilience.errors.adopt import error_chain
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codes import register_code
