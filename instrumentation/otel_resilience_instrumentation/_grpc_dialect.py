@@ -22,7 +22,7 @@ from otel_resilience_instrumentation._own_errors import as_both
 _ANSWERED = Reading(failed=False, verdict=Verdict.SUCCESS)
 
 #: gRPC's own words for what this side did; nothing else tells them from a peer's.
-_NOT_SERIALIZED = "Exception serializing request!"
+_OWN_MISTAKES = frozenset({"Exception serializing request!", "Invalid metadata"})
 _CHANNEL_CLOSED = "Channel closed!"
 
 
@@ -141,4 +141,4 @@ def was_cancelled_here(call: Any) -> bool:
 def _is_own_mistake(error: BaseException) -> bool:
     if codes.grpc_status(error) != grpc.StatusCode.INTERNAL.name or not isinstance(error, grpc.Call):
         return False
-    return error.details() == _NOT_SERIALIZED and not error.debug_error_string()  # type: ignore[attr-defined]  # all of gRPC's have it
+    return error.details() in _OWN_MISTAKES and not error.debug_error_string()  # type: ignore[attr-defined]  # all of gRPC's have it
