@@ -67,7 +67,8 @@ class RpcServer:
             yield from self.handler(request, context)
 
     def __enter__(self) -> Self:
-        self._server = grpc.server(ThreadPoolExecutor(max_workers=4), options=[("grpc.so_reuseport", 0)])
+        self._pool = ThreadPoolExecutor(max_workers=4)
+        self._server = grpc.server(self._pool, options=[("grpc.so_reuseport", 0)])
         methods = {
             "Get": grpc.unary_unary_rpc_method_handler(self._get),
             "List": grpc.unary_stream_rpc_method_handler(self._list),
@@ -82,15 +83,20 @@ class RpcServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the server and everything that it was doing; may be called twice."""
         self.stopping.set()
         self._server.stop(grace=None).wait()
+        self._pool.shutdown()
 
 
 class Client:
-    """A channel to ``target``, made by ``grpc.insecure_channel`` as it is now, and the four methods of the server."""
+    """A channel to ``target``, made by ``make``, by default ``grpc.insecure_channel`` as it is now, and the four methods of the server."""
 
-    def __init__(self, target: str) -> None:
-        self.channel = grpc.insecure_channel(target)
+    def __init__(self, target: str, make: Callable[[str], grpc.Channel] | None = None) -> None:
+        self.channel = (make or grpc.insecure_channel)(target)
         self.get = self.channel.unary_unary(f"/{SERVICE}/Get")
         self.list = self.channel.unary_stream(f"/{SERVICE}/List")
         self.sum = self.channel.stream_unary(f"/{SERVICE}/Sum")
