@@ -10,14 +10,7 @@ from pathlib import Path
 import pytest
 
 from otel_resilience.config.load import load_config
-
-PROJECT = Path(__file__).resolve().parents[2]
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+from tests.packaging.readme import PROJECT, README, blocks
 
 
 @pytest.mark.parametrize("code", blocks("python"))
