@@ -23,7 +23,8 @@ from otel_resilience_instrumentation._grpc_dialect import (
     was_cancelled_here,
 )
 from otel_resilience_instrumentation._grpc_metadata import Pairs, distinct, receive, with_fields
-from otel_resilience_instrumentation._grpc_parked import ParkedCall, Settlement, Unguarded
+from otel_resilience_instrumentation._grpc_parked import ParkedCall, settle_given_up
+from otel_resilience_instrumentation._grpc_settlement import Settlement, Unguarded
 from otel_resilience_instrumentation._http import NOT_IDEMPOTENT
 from otel_resilience_instrumentation._outbound import request_fields
 from otel_resilience_instrumentation._settings import runtime
@@ -65,6 +66,7 @@ class OutgoingRpc:
         self._metadata: Pairs = tuple((key, value) for key, value in metadata or ())
         self._options = options
         self._target = runtime().find_grpc(method.name, method.target)
+        settle_given_up()
 
     def block(self, *, replayable: bool) -> Any:
         """Make the call in this thread: what it returns, or the very error that it raises."""

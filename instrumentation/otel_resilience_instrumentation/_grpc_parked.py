@@ -1,128 +1,36 @@
 """An outgoing RPC that ends somewhere else: a future, a stream that is read later.
 
 Its end is met by whoever comes first: the thread that reads it to its end or asks for its result, gRPC's own thread that calls
-back, or the collector of garbage where nobody wants it any more. It is settled once, by one of them.
+back, or the collector of garbage where nobody wants it any more.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import weakref
 from collections.abc import Callable
-from contextvars import copy_context
-from typing import Any, Protocol, Self, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, Self
 
 import grpc
-from opentelemetry.trace import Span
 
 from otel_resilience.errors import codes
-from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.outcome import Failure, Result, Success
-from otel_resilience_instrumentation import _grpc_span
-from otel_resilience_instrumentation._grpc_dialect import DIALECT, CallCancelled, was_cancelled_here
-from otel_resilience_instrumentation._grpc_metadata import receive
+from otel_resilience_instrumentation._grpc_dialect import CallCancelled, was_cancelled_here
+from otel_resilience_instrumentation._grpc_settlement import Settlement
 
 _log = logging.getLogger("otel_resilience")
 
-T = TypeVar("T")
+_given_up: SimpleQueue[Settlement] = SimpleQueue()
 
 
-class Execution(Protocol):
-    """A call that is parked: see ``ParkedExecution``."""
-
-    @property
-    def refused(self) -> Result[Any] | None: ...
-    def run(self, function: Callable[[], Any]) -> Any: ...
-    def finish(self, result: Result[Any]) -> Result[Any]: ...
-
-
-class Unguarded:
-    """A call without policies, parked: its failure is remembered by the request in hand, and no more."""
-
-    refused: Result[Any] | None = None
-
-    def __init__(self) -> None:
-        self._context = copy_context()
-
-    def run(self, function: Callable[[], Any]) -> Any:
-        return self._context.run(function)
-
-    def finish(self, result: Result[Any]) -> Result[Any]:
-        if isinstance(result, Failure) and isinstance(result.error, grpc.RpcError):
-            self._context.run(remember, FailedCall.of(DIALECT.read(result)))
-        return result
-
-
-class Settlement:
-    """The end of one parked call. Safe from any thread; a context is entered by one thread at a time, which is what the turn is for."""
-
-    def __init__(self, execution: Any, host: str | None) -> None:
-        self._execution: Execution = execution
-        self._host = host
-        self._lock = threading.Lock()  # guards the four below, for a few lines
-        self._taken = False
-        self._settling: int | None = None
-        self._ending: Result[Any] | None = None
-        self._final: Result[Any] | None = None
-        self._settled = threading.Event()
-        self.span: Span | None = None
-
-    @property
-    def is_settled(self) -> bool:
-        return self._final is not None
-
-    def run(self, function: Callable[[], T]) -> T:
-        """Call ``function`` in the call's context; in the caller's own where another thread is in that one."""
-        with self._lock:
-            mine, self._taken = not self._taken, True
-        if not mine:
-            return function()
+def settle_given_up() -> None:
+    """Settle the streams that were let go before their end."""
+    while not _given_up.empty():
         try:
-            result: T = self._execution.run(function)
-            return result
-        finally:
-            self._give_turn_back()
-
-    def end(self, result: Result[Any]) -> Result[Any]:
-        """Hand in how the call ended; the first one counts. Answers with what the call came to."""
-        with self._lock:
-            if self._final is not None:
-                return self._final
-            if self._ending is None:
-                self._ending = result
-            mine, self._taken = not self._taken, True
-            elsewhere = self._settling is not None and self._settling != threading.get_ident()
-        if mine:
-            self._give_turn_back()
-        elif elsewhere:
-            self._settled.wait()
-        return self._final or result
-
-    def _give_turn_back(self) -> None:
-        with self._lock:
-            ending = self._ending if self._final is None else None
-            if ending is None:
-                self._taken = False
-                return
-            self._settling = threading.get_ident()
-        final = ending
-        try:
-            final = self._settle(ending)
-        except Exception:
-            _log.exception("the end of an RPC was not accounted for")
-        with self._lock:
-            self._final = final
-            self._taken, self._settling = False, None
-        self._settled.set()
-
-    def _settle(self, result: Result[Any]) -> Result[Any]:
-        error = result.error if isinstance(result, Failure) else None
-        if error is not None:
-            receive(error, self._host)
-        if self.span is not None:
-            _grpc_span.end(self.span, error)
-        return self._execution.finish(result)
+            _given_up.get_nowait().end(Failure(CallCancelled()))
+        except Empty:  # another thread was faster
+            return
 
 
 class ParkedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg]  # not generic at run time
@@ -139,8 +47,7 @@ class ParkedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg]  # not gener
 
         def ended() -> None:
             call = reference()
-            if call is not None:
-                settlement.end(_end_of(call))
+            settlement.end(Failure(CallCancelled()) if call is None else _end_of(call))
 
         add_callback = getattr(self._call, "add_callback", None)
         if callable(add_callback) and not add_callback(ended):
@@ -152,17 +59,16 @@ class ParkedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg]  # not gener
         return getattr(self._call, name)
 
     def __del__(self) -> None:
-        if "_settlement" not in vars(self) or self._settlement.is_settled:
+        # A generator that was given up, as the official interceptor makes of a stream, tells nobody. This may run anywhere, also while
+        # this thread holds a lock of ours or of the SDK: it is only noted, and settled with the next call.
+        close = getattr(vars(self).get("_call"), "close", None)
+        if not callable(close) or self._settlement.is_settled:
             return
-        close = getattr(
-            self._call, "close", None
-        )  # a generator's: what it holds is to be let go in its own context
         try:
-            if callable(close):
-                self._settlement.run(close)
-            self._settlement.end(Failure(CallCancelled()))
+            self._settlement.run(close)
         except Exception:
-            _log.exception("a stream that was given up was not accounted for")
+            _log.debug("a stream that was given up could not be closed", exc_info=True)
+        _given_up.put(self._settlement)
 
     def __iter__(self) -> Self:
         return self

@@ -115,7 +115,9 @@ def aborting(code: grpc.StatusCode, **trailing: str) -> Handler:
     """A handler that aborts, with ``error_chain=`` and other trailing metadata."""
 
     def handler(request: Any, context: grpc.ServicerContext) -> Any:
-        context.set_trailing_metadata(tuple((key.replace("_", "-"), value) for key, value in trailing.items()))
+        context.set_trailing_metadata(
+            tuple((key.replace("_", "-"), value) for key, value in trailing.items())
+        )
         context.abort(code, "as it was told")
 
     return handler

@@ -22,7 +22,7 @@ from otel_resilience.testing import Recorder
 from otel_resilience_instrumentation._grpc_channel import GuardedChannel
 from otel_resilience_instrumentation._settings import Runtime
 from otel_resilience_instrumentation.grpc import GrpcInstrumentor
-from tests.instrumentation.rpc_server import SERVICE, Client, RpcServer, aborting
+from tests.instrumentation.grpc.rpc_server import SERVICE, Client, RpcServer, aborting
 
 Settings = Callable[..., Runtime]
 
@@ -61,7 +61,7 @@ def server() -> Iterator[RpcServer]:
 def guarded(settings: Settings) -> None:
     settings(
         "services: {ledger: {match: ['grpc:shop.v1.Ledger'], operations: {Get: {idempotent: true}}, "
-        "retry: {max_attempts: 3, backoff: {initial: 1ms, jitter: none}}}}"
+        "retry: {max_attempts: 3, backoff: {initial: 1ms, jitter: none}, budget: {min_per_second: 1000}}}}"
     )
 
 
@@ -154,7 +154,9 @@ def test_a_channel_keeps_the_client_spans_that_it_was_made_with(
             apply("-official")
             early.get(b"x")
             late.get(b"x")
-    scopes = [span.instrumentation_scope.name for span in spans.get_finished_spans() if span.instrumentation_scope]
+    scopes = [
+        span.instrumentation_scope.name for span in spans.get_finished_spans() if span.instrumentation_scope
+    ]
     assert scopes == [
         "otel_resilience",
         "otel_resilience",
