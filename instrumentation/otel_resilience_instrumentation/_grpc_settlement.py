@@ -87,6 +87,8 @@ class Settlement:
             if self._ending is None:
                 self._ending = result
             mine, self._taken = not self._taken, True
+            if mine:
+                self._settling = threading.get_ident()
             elsewhere = self._settling is not None and self._settling != threading.get_ident()
         if mine:
             self._give_turn_back()
@@ -101,7 +103,7 @@ class Settlement:
                 self._taken = False
                 return
             self._settling = threading.get_ident()
-        final = ending
+        final = ending  # where ours breaks, what was handed in
         try:
             final = self._settle(ending)
         except Exception:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -87,6 +89,48 @@ def test_a_server_that_dies_in_mid_call_is_unavailable(
     (error,) = met
     assert isinstance(error, grpc.Call)
     assert error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
+
+DOOMED = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+import grpc
+
+def wait(message, context):
+    print("begun", flush=True)
+    threading.Event().wait()
+
+server = grpc.server(ThreadPoolExecutor(max_workers=1))
+methods = {"Get": grpc.unary_unary_rpc_method_handler(wait)}
+server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("shop.v1.Ledger", methods),))
+print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+server.start()
+server.wait_for_termination()
+"""
+
+
+def test_a_process_that_is_killed_in_mid_call_is_an_unavailable_root_of_our_own(
+    settings: Settings, instrumented: None
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", DOOMED], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = process.stdout
+        target = f"127.0.0.1:{lines.readline().strip()}"
+        settings(f'services: {{ledger: {{match: ["{target}"], timeout: 20s}}}}')
+        killing = threading.Thread(target=lambda: (lines.readline(), process.kill()))
+        killing.start()
+        current = Request()
+        token = request.enter(current)
+        try:
+            with Client(target) as doomed, pytest.raises(grpc.RpcError) as caught:
+                doomed.get(b"x")
+        finally:
+            request.leave(token)
+            process.kill()
+            killing.join()
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert current.last_failure is not None
+    assert (current.last_failure.code, current.last_failure.kind) == ("UNAVAILABLE", "remote")
 
 
 def test_a_channel_closed_in_mid_call_is_a_cancel_of_this_side(
