@@ -25,4 +25,8 @@ def enter(attempt: Attempt) -> Token[Attempt | None]:
 
 
 def leave(token: Token[Attempt | None]) -> None:
-    _attempt.reset(token)
+    """Undo ``enter``; in another context, which ends with what was set in it, nothing is to be undone."""
+    try:
+        _attempt.reset(token)
+    except ValueError:  # a generator or coroutine that somebody else closes, a block left elsewhere
+        return

@@ -17,4 +17,8 @@ def enter(name: str) -> Token[tuple[str, ...]]:
 
 
 def leave(token: Token[tuple[str, ...]]) -> None:
-    _names.reset(token)
+    """Undo ``enter``; in another context, which ends with what was set in it, nothing is to be undone."""
+    try:
+        _names.reset(token)
+    except ValueError:  # a generator or coroutine that somebody else closes, a block left elsewhere
+        return
