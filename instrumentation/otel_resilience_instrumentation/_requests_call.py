@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
-from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
+from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled, is_instrumentation_enabled
 from requests.models import PreparedRequest, Response
 from requests.sessions import Session
 from requests.utils import rewind_body
@@ -51,8 +51,8 @@ def guarded(send: Send) -> Send:
         outer = _in_hand.get()
         if outer is not None and outer.session is session and outer.is_followed_by(request):
             return outer.follow(request, kwargs)
-        # Inside a call of ours it is the CLIENT span that suppresses, and not somebody who wants to be left alone.
-        if outer is None and not is_http_instrumentation_enabled():
+        # Inside a call of ours it is the CLIENT span that suppresses HTTP; exporters suppress everything.
+        if not (is_http_instrumentation_enabled() if outer is None else is_instrumentation_enabled()):
             return send(session, request, **kwargs)
         try:
             call = SessionCall(send, session, request, kwargs)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from otel_resilience.events import ExecutionFinished
 from otel_resilience.testing import Recorder
@@ -45,6 +46,19 @@ def test_a_hooks_own_request_has_its_own_hooks_and_not_ours(server: ScriptedServ
         session.get(server.url + "/things", hooks={"response": renew})
     assert met == ["renew", "token"]
     assert len(seen.of(ExecutionFinished)) == 2
+
+
+def test_an_exporter_inside_a_call_is_left_alone(server: ScriptedServer) -> None:
+    """One that exports each span as it ends does so in the middle of the call."""
+
+    def export(response: requests.Response, **kwargs: Any) -> None:
+        with suppress_instrumentation():
+            requests.Session().get(server.url + "/v1/traces")
+
+    with Recorder() as seen:
+        requests.get(server.url, hooks={"response": export})
+    assert "resilience" not in server.asked[1].headers
+    assert len(seen.of(ExecutionFinished)) == 1
 
 
 def test_a_request_that_two_threads_send_at_once_ends_as_it_was(server: ScriptedServer) -> None:
