@@ -87,14 +87,3 @@ def chain_on(span: Span) -> list[tuple[str, str]]:
     services = span.attributes.get("resilience.error.chain.services", [])
     codes = span.attributes.get("resilience.error.chain.codes", [])
     return list(zip(services, codes, strict=True))
-
-
-def last_value(receiver: Receiver, service: str, metric: str, **attributes: str) -> float:
-    """The newest value of the stream of ``metric`` that has ``attributes`` (``_`` for ``.``); 0 where there is none."""
-    wanted = {name.replace("_", "."): value for name, value in attributes.items()}
-    points = [
-        point
-        for point in receiver.telemetry.points
-        if point.service == service and point.name == metric and wanted.items() <= point.attributes.items()
-    ]
-    return max(points, key=lambda point: point.time).value if points else 0

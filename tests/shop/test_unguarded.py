@@ -10,7 +10,7 @@ import pytest
 from otel_resilience.cli.demo.fault import DATABASE_LOST
 from otel_resilience.cli.demo.receiver import Receiver
 from otel_resilience.cli.demo.traces import Trace
-from tests.shop.customer import chain_on, check_out, entry_of, last_value, trace_of, wait_for
+from tests.shop.customer import chain_on, check_out, entry_of, trace_of, wait_for
 from tests.shop.restartable import RestartableShop
 
 _SERVICES = ("ledger", "payments", "orders", "gateway")
