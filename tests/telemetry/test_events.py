@@ -1,21 +1,21 @@
-"""Events, on spans and as log records: severities, caps, where they go."""
+"""Events, on spans and as log records: what they tell, how severe they are, where they go."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 from opentelemetry._logs import SeverityNumber
 
 from otel_resilience import Backoff, CircuitBreaker, CircuitOpenError, Pipeline, RemoteError, Retry
-from otel_resilience.events import CircuitStateChanged, ExecutionRejected
+from otel_resilience.events import CircuitStateChanged
 from otel_resilience.listener import LISTENERS
-from otel_resilience.telemetry import names, rate_cap
+from otel_resilience.telemetry import names
 from otel_resilience.telemetry.events import Signals
 from otel_resilience.testing import ManualClock
 from tests.telemetry.clients import HTTP, LEDGER_TRACE, Response, get, ledger_chain
+from tests.telemetry.events import log_events, span_events
 from tests.telemetry.observatory import Observatory
 
 AT_ONCE = Backoff(initial=0.0, jitter="none")
@@ -23,24 +23,6 @@ AT_ONCE = Backoff(initial=0.0, jitter="none")
 
 def fail() -> None:
     raise OSError("away")
-
-
-def span_events(observatory: Observatory, span: str) -> list[tuple[str, dict[str, Any]]]:
-    return [(event.name, dict(event.attributes or {})) for event in observatory.span(span).events]
-
-
-def log_events(
-    observatory: Observatory, name: str | None = None
-) -> list[tuple[str, SeverityNumber, dict[str, Any]]]:
-    found = []
-    for readable in observatory.records:
-        record = readable.log_record
-        assert record.event_name is not None
-        assert record.severity_number is not None
-        assert record.timestamp is not None
-        if name in (None, record.event_name):
-            found.append((record.event_name, record.severity_number, dict(record.attributes or {})))
-    return found
 
 
 def test_what_opened_a_circuit_is_told_on_the_span_and_in_the_log(observatory: Observatory) -> None:
@@ -111,57 +93,6 @@ def test_severities_are_those_of_the_contract() -> None:
     assert [event.name for event in names.EVENTS if not event.capped] == [
         "resilience.circuit_breaker.state_changed"
     ]
-
-
-def rejected(name: str) -> ExecutionRejected:
-    return ExecutionRejected(
-        name=name,
-        policy_type="circuit_breaker",
-        reason="circuit_open",
-        enforced=True,
-        error_code="CIRCUIT_OPEN",
-    )
-
-
-def test_log_records_are_capped_at_one_a_second_and_say_what_they_stand_for(
-    observatory: Observatory, manual_clock: ManualClock
-) -> None:
-    with observatory.tracer().start_as_current_span("work"):
-        for _ in range(4):
-            LISTENERS.announce(rejected("events.flood"))
-        LISTENERS.announce(rejected("events.other"))
-        manual_clock.advance(0.999)
-        LISTENERS.announce(rejected("events.flood"))
-        manual_clock.advance(0.001)
-        LISTENERS.announce(rejected("events.flood"))
-        manual_clock.advance(1.0)
-        LISTENERS.announce(rejected("events.flood"))
-    assert [
-        (told["resilience.policy.name"], told.get("resilience.suppressed_count"))
-        for _, _, told in log_events(observatory)
-    ] == [("events.flood", None), ("events.other", None), ("events.flood", 4), ("events.flood", None)]
-    # A span holds what happened in its own call; there is nothing to cap.
-    assert len(span_events(observatory, "work")) == 8
-
-
-def test_changes_of_state_are_never_capped(observatory: Observatory, manual_clock: ManualClock) -> None:
-    breaker = CircuitBreaker("events.uncapped")
-    for _ in range(3):
-        breaker.force_open()
-        breaker.reset()
-    assert len(log_events(observatory)) == 6
-
-
-def test_the_cap_is_bounded(manual_clock: ManualClock) -> None:
-    cap = rate_cap.RateCap()
-    assert [cap.take(f"tenant{number}", "e") for number in range(rate_cap.MAX_KINDS)] == [
-        0
-    ] * rate_cap.MAX_KINDS
-    assert cap.take("one more", "e") == 0
-    assert cap.take("and another", "e") is None
-    assert cap.take("tenant0", "e") is None
-    manual_clock.advance(1.0)
-    assert cap.take("and another", "e") == 1
 
 
 def test_a_retry_is_told_with_its_delay_and_its_reason(
