@@ -30,17 +30,15 @@ suite: ## the tests on one Python (ARGS="-k breaker" chooses)
 test-all-pythons: ## the tests on every Python from 3.11 that the PATH or pyenv has
 	@pythons=$$(tools/find-python --all) || exit 1; \
 	echo "Pythons at hand:" $$pythons; \
-	first=yes; \
+	directory=.venv; groups=$(groups); failed=; \
 	for python in $$pythons; do \
-	    if [ $$first = yes ]; then \
-	        first=no; directory=.venv; groups=$(groups); \
-	    else \
-	        directory=.venv-$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); groups=test; \
-	    fi; \
-	    "$$python" tools/environment.py $$directory --extras $(extras) --groups $$groups || exit 1; \
-	    echo "tests on $$("$$python" --version)"; \
-	    $$directory/bin/python -m pytest $(ARGS) || exit 1; \
-	done
+	    version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	    "$$python" tools/environment.py $${directory:-.venv-$$version} --extras $(extras) --groups $$groups && \
+	    echo "tests on Python $$version" && \
+	    $${directory:-.venv-$$version}/bin/python -m pytest $(ARGS) || failed="$$failed $$version"; \
+	    directory=; groups=test; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed on Python$$failed" >&2; exit 1; }
 
 lint: ## format, rules of style, and who may import whom
 	@$(development)
@@ -60,5 +58,5 @@ test-backends: backends ## the tests that run the demo against them
 	.venv/bin/python -m pytest tests/backends $(ARGS)
 
 clean: ## remove what the targets made, except .backends/
-	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.backends/*' -prune -exec rm -rf {} +

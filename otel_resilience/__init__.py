@@ -2,7 +2,7 @@
 
 from otel_resilience.config.load import load_config
 from otel_resilience.context.deadline import Deadline
-from otel_resilience.defaults import VERSION as __version__  # the composition root: wires telemetry
+from otel_resilience.defaults import VERSION as __version__  # noqa: F401, N811 — the composition root: wires telemetry
 from otel_resilience.discovery.endpoint import Endpoint
 from otel_resilience.discovery.health_check import HealthCheck
 from otel_resilience.discovery.registry import ServiceRegistry

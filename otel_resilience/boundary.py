@@ -22,9 +22,11 @@ _DEFAULT_NETWORKS = tuple(
 )
 _DEFAULT_SUFFIXES = (".svc", ".cluster.local", ".internal", ".local")
 
-_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_PORT = re.compile(r":[0-9]*$")
+_PORT = re.compile(r":[0-9]*\Z")
+_RESOLVED_BY_GRPC = ("dns", "ipv4", "ipv6", "xds")
 _FORWARDED_PAIR = re.compile(r'\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]+)\s*')
 
 
@@ -44,7 +46,13 @@ class Boundary:
         suffixes: list[str] = [] if only else list(_DEFAULT_SUFFIXES)
         for entry in entries[1:] if only else entries:
             _add(entry, hosts, networks, suffixes)
-        hosts.update(host for name in named if (host := host_of(name)) is not None)
+        for name in named:
+            host = host_of(name)
+            address = None if host is None else _address(host)
+            if address is not None:
+                networks.append(ipaddress.ip_network(address))
+            elif host is not None:
+                hosts.add(host)
         self._hosts = frozenset(hosts)
         self._networks = tuple(networks)
         self._suffixes = tuple(suffixes)
@@ -54,29 +62,27 @@ class Boundary:
         """Whether the host of a URL or target is inside; it may carry userinfo, port, brackets, a final dot."""
         if host is None:
             return False
-        if host.startswith("unix:"):
+        if _is_unix(host):
             return True
         name = host_of(host)
         if name is None:
             return False
-        if name in self._hosts:
-            return True
         address = _address(name)
         if address is not None:
             return self._holds(address)
-        if _NUMERIC_LABEL.fullmatch(name.rpartition(".")[2]) or _HOST.fullmatch(name) is None:
+        if name in self._hosts:
+            return True
+        if not _is_name(name):
             return False
         return name.endswith(self._suffixes) or (self._single_labels and "." not in name)
 
     def peer_inside(self, address: str) -> bool:
         """Whether the peer of a socket is inside: an address, or ``ipv4:…``, ``ipv6:…``, ``unix:…`` as gRPC writes it."""
-        if address.startswith("unix:"):
+        if _is_unix(address):
             return True
         for prefix in ("ipv4:", "ipv6:"):
             address = address.removeprefix(prefix)
-        name = host_of(unquote(address))
-        parsed = None if name is None else _address(name)
-        return parsed is not None and (self._holds(parsed) or name in self._hosts)
+        return self._node_inside(unquote(address))
 
     def forwarded_inside(self, forwarded: str | None, x_forwarded_for: str | None) -> bool:
         """Whether everybody whom the request was forwarded for is inside (RFC 7239, ``X-Forwarded-For``).
@@ -89,7 +95,15 @@ class Boundary:
             if named is None:
                 return False
             entries += named
-        return all(self.peer_inside(entry.strip()) for entry in entries)
+        return all(self._node_inside(entry.strip()) for entry in entries)
+
+    def _node_inside(self, text: str) -> bool:
+        """Whether ``text`` is an address, perhaps with a port, that is inside; names prove nothing about a socket."""
+        if "@" in text:
+            return False
+        name = host_of(text)
+        address = None if name is None else _address(name)
+        return address is not None and self._holds(address)
 
     def _holds(self, address: _Address) -> bool:
         return any(address.version == network.version and address in network for network in self._networks)
@@ -97,10 +111,10 @@ class Boundary:
 
 def host_of(text: str) -> str | None:
     """The bare host: lower case, without userinfo, port, brackets and final dot; ``None`` for none."""
-    host = text.rpartition("@")[2].strip().lower()
+    host = text.rpartition("@")[2].lower()
     if host.startswith("["):
-        host, closed, _ = host[1:].partition("]")
-        return (host or None) if closed else None
+        host, closed, port = host[1:].partition("]")
+        return (host or None) if closed and (not port or _PORT.fullmatch(port)) else None
     if host.count(":") <= 1:  # more colons: an IPv6 address without brackets
         host = _PORT.sub("", host)
     return host.removesuffix(".") or None
@@ -108,17 +122,36 @@ def host_of(text: str) -> str | None:
 
 def host_of_target(target: str) -> str | None:
     """The host of a gRPC target: ``dns:///payments:50051``, ``ipv4:10.0.0.1:80``, ``payments:50051``; ``unix:`` is left as it is."""
-    if target.startswith(("unix:", "unix-abstract:")):
+    if _is_unix(target):
         return "unix:"
     scheme, separated, rest = target.partition("://")
     if separated:
-        target = rest.partition("/")[2] if scheme != "" else rest
+        if scheme not in _RESOLVED_BY_GRPC:
+            return None
+        target = rest.partition("/")[2]
     else:
         scheme, separated, rest = target.partition(":")
-        if scheme in ("dns", "ipv4", "ipv6", "xds") and separated and not rest.isdigit():
+        if scheme in _RESOLVED_BY_GRPC and separated and not rest.isdigit():
             target = unquote(rest)
     first, _, more = target.partition(",")
-    return host_of(first) if not more else None
+    host = None if more else host_of(first)
+    return host if host is None or _address(host) is not None or ":" not in host else None
+
+
+def _is_unix(text: str) -> bool:
+    """Whether ``text`` is the target or address of a socket in the file system or its abstract namespace."""
+    scheme, colon, rest = text.partition(":")
+    # A path begins with a slash or is no URL's authority; "unix:secret@evil.com" is one, with a user of that name.
+    return (
+        bool(colon)
+        and scheme.lower() in ("unix", "unix-abstract")
+        and (rest.startswith("/") or "@" not in rest)
+    )
+
+
+def _is_name(text: str) -> bool:
+    """Whether ``text`` is a host's name, and not an address in other clothes."""
+    return _HOST.fullmatch(text) is not None and not _NUMERIC_LABEL.fullmatch(text.rpartition(".")[2])
 
 
 def _address(name: str) -> _Address | None:
@@ -132,7 +165,7 @@ def _address(name: str) -> _Address | None:
 
 
 def _add(entry: str, hosts: set[str], networks: list[_Network], suffixes: list[str]) -> None:
-    if entry.startswith("*.") and _HOST.fullmatch(entry[2:]):
+    if entry.startswith("*.") and _is_name(entry[2:]):
         suffixes.append(entry[1:])
         return
     try:
@@ -141,8 +174,10 @@ def _add(entry: str, hosts: set[str], networks: list[_Network], suffixes: list[s
     except ValueError:
         pass
     host = host_of(entry)
-    if host is None or "/" in entry or _HOST.fullmatch(host) is None:
-        raise ConfigurationError(f"internal hosts must be hosts, *.domain or CIDR networks, got {entry!r}")
+    if entry == "none" or host is None or "/" in entry or not _is_name(host):
+        raise ConfigurationError(
+            f"internal hosts must be hosts, *.domain or CIDR networks, got {entry!r}; none only stands first"
+        )
     hosts.add(host)
 
 

@@ -9,12 +9,15 @@ one that comes with a Python may be too old to find a way through OpenTelemetry'
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
+import json
 import platform
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import venv
 from pathlib import Path
 
@@ -29,36 +32,39 @@ def main() -> int:
     parser.add_argument("--groups", default="", help="names of dependency groups, by commas")
     asked = parser.parse_args()
     directory: Path = PROJECT / asked.directory
+    with directory.with_name(f"{directory.name}.lock").open("w") as lock:
+        # Two targets at once: the second one waits, and finds the environment made.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return make(directory, asked.extras, asked.groups)
+
+
+def make(directory: Path, extras: str, groups: str) -> int:
+    """Make one environment unless it is there already; the exit status."""
     stamp = directory / "made-from"
-    made_from = fingerprint(asked.extras, asked.groups)
+    made_from = fingerprint(extras, groups)
     if stamp.exists() and stamp.read_text() == made_from and python_of(directory).exists():
         return 0
     print(
-        f"making {asked.directory} with Python {platform.python_version()} (once, about a minute)", flush=True
+        f"making {directory.name} with Python {platform.python_version()} (once, about a minute)", flush=True
     )
     began = time.monotonic()
     shutil.rmtree(directory, ignore_errors=True)
     venv.create(directory, with_pip=True)
-    groups = [f"--group={name}" for name in asked.groups.split(",") if name]
-    project = f"{PROJECT}[{asked.extras}]" if asked.extras else str(PROJECT)
-    for arguments in (["--upgrade", "pip"], [*groups, "--editable", project]):
+    chosen = [f"--group={name}" for name in groups.split(",") if name]
+    project = f"{PROJECT}[{extras}]" if extras else str(PROJECT)
+    for arguments in (["--upgrade", "pip"], [*chosen, "--editable", project]):
         if not install(directory, arguments):
             return 1
     stamp.write_text(made_from)
-    print(f"made {asked.directory} in {time.monotonic() - began:.0f} s", flush=True)
+    print(f"made {directory.name} in {time.monotonic() - began:.0f} s", flush=True)
     return 0
 
 
 def fingerprint(extras: str, groups: str) -> str:
     """What the environment depends on; another value asks for another environment."""
-    parts = [
-        sys.executable,
-        sys.version,
-        str(PROJECT),
-        extras,
-        groups,
-        (PROJECT / "pyproject.toml").read_text(),
-    ]
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = {name: project.get(name) for name in ("project", "dependency-groups", "build-system")}
+    parts = [sys.executable, sys.version, str(PROJECT), extras, groups, json.dumps(asked, sort_keys=True)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -15,13 +15,14 @@ from typing import Any
 import httpx
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
-from otel_resilience.errors.adopt import attach
+from otel_resilience.errors.adopt import attach, error_chain
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.outcome import Failure, Success
 from otel_resilience_instrumentation import _http, _processor
 from otel_resilience_instrumentation._httpx_dialect import HttpxDialect, says_something
 from otel_resilience_instrumentation._outbound import request_fields
+from otel_resilience_instrumentation._problem import problem_chain
 from otel_resilience_instrumentation._received import read_chain
 
 _log = logging.getLogger("otel_resilience")
@@ -123,7 +124,22 @@ class ClientCall:
             await self._last.aclose()
         token = _in_hand.set(self)
         try:
-            self._last = await self._send(self.client, self._request, **self._kwargs)
+            response = self._last = await self._send(self.client, self._request, **self._kwargs)
         finally:
             _in_hand.reset(token)
-        return self._last
+        if _http.is_failure(response.status_code) and error_chain(response) is None:
+            self._read_problem(response)
+        return response
+
+    def _read_problem(self, response: httpx.Response) -> None:
+        if self._target is None or not response.is_closed or not hasattr(response, "_content"):
+            return  # a stream is the user's to read
+        chain = problem_chain(
+            service=self._target.service,
+            host=response.url.host,
+            status=response.status_code,
+            content_type=response.headers.get("Content-Type"),
+            body=response.content,
+        )
+        if chain is not None:
+            attach(response, chain)

@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
-from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
+from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled, is_instrumentation_enabled
 from requests.models import PreparedRequest, Response
 from requests.sessions import Session
 from requests.utils import rewind_body
@@ -21,6 +21,7 @@ from urllib3.util import Timeout
 
 from otel_resilience.context import attempt, deadline
 from otel_resilience.errors.adopt import attach
+from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.outcome import Failure, Success
@@ -29,6 +30,7 @@ from otel_resilience_instrumentation._body_deadline import bound_body
 from otel_resilience_instrumentation._http_span import client_span, record_status
 from otel_resilience_instrumentation._official import draws_client_spans
 from otel_resilience_instrumentation._outbound import request_fields
+from otel_resilience_instrumentation._problem import problem_chain
 from otel_resilience_instrumentation._received import read_chain
 from otel_resilience_instrumentation._requests_dialect import RequestsDialect, says_something
 
@@ -47,9 +49,10 @@ def guarded(send: Send) -> Send:
 
     def guarded_send(session: Session, request: PreparedRequest, **kwargs: Any) -> Response:
         outer = _in_hand.get()
-        if outer is not None and outer.session is session:
+        if outer is not None and outer.session is session and outer.is_followed_by(request):
             return outer.follow(request, kwargs)
-        if not is_http_instrumentation_enabled():
+        # Inside a call of ours it is the CLIENT span that suppresses HTTP; exporters suppress everything.
+        if not (is_http_instrumentation_enabled() if outer is None else is_instrumentation_enabled()):
             return send(session, request, **kwargs)
         try:
             call = SessionCall(send, session, request, kwargs)
@@ -78,8 +81,8 @@ class SessionCall:
         self._dialect = RequestsDialect(request)
         self._last: Response | None = None
         self._sent: dict[str, str] = {}
-        self._hooks = request.hooks
-        self._guarding_hooks: object = None
+        self._hooks = _users(request.hooks)
+        self._shortened: Timeout | None = None
 
     def make(self) -> Response:
         if self._target is None:
@@ -93,10 +96,17 @@ class SessionCall:
         )
         return response
 
+    def is_followed_by(self, request: PreparedRequest) -> bool:
+        """Whether ``request`` goes on with this call, as a redirect's does: a copy shares the hooks with what it was made of.
+
+        What a hook of the user's asks for on the same session is a call of its own.
+        """
+        return _users(request.hooks) is self._hooks
+
     def follow(self, request: PreparedRequest, kwargs: dict[str, Any]) -> Response:
         """One redirect, inside an attempt: its request is a copy with what we put on the one before."""
         self._undress(request)
-        if "timeout" in kwargs:
+        if self._shortened is not None and kwargs.get("timeout") is self._shortened:
             kwargs["timeout"] = self._kwargs.get("timeout")
         with self._dressed(request, _http.destination(request.url or "").host):
             return self._send(self.session, request, **self._within_deadline(kwargs))
@@ -146,9 +156,21 @@ class SessionCall:
             self._undress(response.next)
         if _http.is_failure(response.status_code):
             host = _http.destination(response.url).host
-            chain = read_chain(response.headers.get(CHAIN_FIELD), host=host)
+            chain = read_chain(response.headers.get(CHAIN_FIELD), host=host) or self._problem(response, host)
             if chain is not None:
                 attach(response, chain)
+
+    def _problem(self, response: Response, host: str) -> ErrorChain | None:
+        body = getattr(response, "_content", None)
+        if self._target is None or not isinstance(body, bytes):  # a stream, which is the user's to read
+            return None
+        return problem_chain(
+            service=self._target.service,
+            host=host,
+            status=response.status_code,
+            content_type=response.headers.get("Content-Type"),
+            body=body,
+        )
 
     def _span(self) -> Any:
         if draws_client_spans("requests"):
@@ -164,7 +186,10 @@ class SessionCall:
 
     def _within_deadline(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         left = deadline.remaining() if self._target is not None else None
-        return kwargs if left is None else {**kwargs, "timeout": shortened(kwargs.get("timeout"), left)}
+        if left is None:
+            return kwargs
+        self._shortened = shortened(kwargs.get("timeout"), left)
+        return {**kwargs, "timeout": self._shortened}
 
     @contextmanager
     def _dressed(self, request: PreparedRequest, host: str) -> Iterator[None]:
@@ -178,7 +203,7 @@ class SessionCall:
         self._sent = fields
         expires_at = deadline.expires_at() if self._target is not None else None
         if expires_at is not None:
-            self._guarding_hooks = request.hooks = _with_bound_body(self._hooks, expires_at)
+            request.hooks = _GuardingHooks(self._hooks, expires_at)
         try:
             yield
         finally:
@@ -190,8 +215,7 @@ class SessionCall:
                     headers[name] = value
 
     def _undress(self, copy: PreparedRequest) -> None:
-        if copy.hooks is self._guarding_hooks:
-            copy.hooks = self._hooks
+        copy.hooks = _users(copy.hooks)
         for name, value in self._sent.items():
             if copy.headers.get(name) == value:
                 del copy.headers[name]
@@ -206,15 +230,24 @@ def _is_rewindable(request: PreparedRequest) -> bool:
     return isinstance(getattr(request, "_body_position", None), int)
 
 
-def _with_bound_body(hooks: Any, expires_at: float) -> Any:
-    """``hooks`` with ours first: a body that is read at once is read until ``expires_at``, a streamed one as the user likes."""
+class _GuardingHooks(dict[str, Any]):
+    """The user's ``hooks`` with ours first: a body that is read at once is read until ``expires_at``, a streamed one as the user likes.
 
-    def bound(response: Response, **kwargs: Any) -> None:
-        if not kwargs.get("stream"):
-            bound_body(response.raw, expires_at)
+    Knows the user's own, so that a request that two threads send at once ends as it was.
+    """
 
-    known = (hooks or {}).get("response") or []
-    return {**(hooks or {}), "response": [bound, *([known] if callable(known) else known)]}
+    def __init__(self, hooks: Any, expires_at: float) -> None:
+        def bound(response: Response, **kwargs: Any) -> None:
+            if not kwargs.get("stream"):
+                bound_body(response.raw, expires_at)
+
+        known = (hooks or {}).get("response") or []
+        super().__init__(hooks or {}, response=[bound, *([known] if callable(known) else known)])
+        self.users = hooks
+
+
+def _users(hooks: Any) -> Any:
+    return hooks.users if isinstance(hooks, _GuardingHooks) else hooks
 
 
 def shortened(timeout: Any, left: float) -> Timeout:

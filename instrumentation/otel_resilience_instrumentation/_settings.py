@@ -118,6 +118,10 @@ def start(
             except Exception:
                 _log.exception("otel_resilience could not start; nothing is guarded")
                 _runtime = _UNGUARDED
+        elif any(each is not None for each in (config, mode, propagation, internal_hosts, enabled)):
+            _log.warning(
+                "settings are one for the process and made by the first instrumentor; others are not used"
+            )
         return _runtime
 
 

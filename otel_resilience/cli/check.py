@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_resilience.cli.listing import as_data, match_texts, operation_text, policy_texts
 from otel_resilience.config.faults import Fault, PolicyFileError
-from otel_resilience.config.load import read_policy_file
+from otel_resilience.config.read import read_policy_file
 from otel_resilience.config.specs import FileSpec
 from otel_resilience.outcome import Mode
 

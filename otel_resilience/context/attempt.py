@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 
 class Attempt(NamedTuple):
-    """Attempt ``number`` (1 is the first) of a guarded call; ``call_span_id`` is the call's INTERNAL span."""
+    """Attempt ``number`` (1 is the first) of a guarded call."""
 
     number: int
-    call_span_id: str | None = None
 
 
 _attempt: ContextVar[Attempt | None] = ContextVar("otel_resilience.attempt", default=None)
@@ -26,7 +25,8 @@ def enter(attempt: Attempt) -> Token[Attempt | None]:
 
 
 def leave(token: Token[Attempt | None]) -> None:
+    """Undo ``enter``; in another context, which ends with what was set in it, nothing is to be undone."""
     try:
         _attempt.reset(token)
-    except ValueError:
-        pass  # a call that was abandoned, and ended by the garbage collector: its context is gone
+    except ValueError:  # a generator or coroutine that somebody else closes, a block left elsewhere
+        return

@@ -71,5 +71,8 @@ def clear() -> Token[float | None]:
 
 
 def restore(token: Token[float | None]) -> None:
-    """Undo ``tighten`` or ``clear`` in the same context."""
-    _expires_at.reset(token)
+    """Undo ``tighten`` or ``clear``; in another context, which ends with what was set in it, nothing is to be undone."""
+    try:
+        _expires_at.reset(token)
+    except ValueError:  # a generator or coroutine that somebody else closes, a block left elsewhere
+        return

@@ -17,7 +17,8 @@ def enter(name: str) -> Token[tuple[str, ...]]:
 
 
 def leave(token: Token[tuple[str, ...]]) -> None:
+    """Undo ``enter``; in another context, which ends with what was set in it, nothing is to be undone."""
     try:
         _names.reset(token)
-    except ValueError:
-        pass  # a call that was abandoned, and ended by the garbage collector: its context is gone
+    except ValueError:  # a generator or coroutine that somebody else closes, a block left elsewhere
+        return

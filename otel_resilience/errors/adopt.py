@@ -5,24 +5,29 @@ The chain lies in one private attribute, so the object stays the very object tha
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 from otel_resilience.errors.chain import ErrorChain
+from otel_resilience.errors.peek import peek
 
 _ATTRIBUTE = "_otel_resilience_notes"
 _MOST_VISITED = 64
+
+#: Orders what happens in the process: one object may be raised by many calls, as a mock's ``side_effect`` is.
+_moments = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Notes:
     chain: ErrorChain | None = None
-    exhausted: bool = False
+    exhausted: int = 0  # the moment, 0 for never
     timed_out: bool = False
     retryable: bool = False
 
 
 def _notes(x: object) -> _Notes:
-    notes = getattr(x, _ATTRIBUTE, None)
+    notes = peek(x, _ATTRIBUTE)
     return notes if isinstance(notes, _Notes) else _Notes()
 
 
@@ -41,17 +46,22 @@ def attach(x: object, chain: ErrorChain) -> None:
 
 def mark_exhausted(x: object) -> None:
     """Say that a retry has given up on this very failure, so that no retry around it begins again."""
-    _note(x, replace(_notes(x), exhausted=True))
+    _note(x, replace(_notes(x), exhausted=next(_moments)))
 
 
-def is_exhausted(x: object) -> bool:
-    """Whether a retry of this process has given up on ``x``, or on what it was raised from."""
+def moment() -> int:
+    """Now, in the order of this process."""
+    return next(_moments)
+
+
+def is_exhausted(x: object, since: int = 0) -> bool:
+    """Whether a retry of this process has given up on ``x`` after the moment ``since``, or on what it was raised from."""
     seen = 0
     while x is not None and seen < _MOST_VISITED:
-        if _notes(x).exhausted:
+        if _notes(x).exhausted > since:
             return True
         # Only what was said to be the cause: an unrelated failure merely has the earlier one as its context.
-        x = getattr(x, "__cause__", None)
+        x = peek(x, "__cause__")
         seen += 1
     return False
 
@@ -99,11 +109,4 @@ def _nearby(x: object) -> list[object]:
         return []
     members = x.exceptions if isinstance(x, BaseExceptionGroup) else ()
     context = None if x.__suppress_context__ else x.__context__
-    return [_response_of(x), x.__cause__, *members, context]
-
-
-def _response_of(error: BaseException) -> object:
-    try:
-        return getattr(error, "response", None)
-    except Exception:  # a property of somebody else's class; httpx raises where no response was set
-        return None
+    return [peek(x, "response"), x.__cause__, *members, context]

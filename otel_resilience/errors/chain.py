@@ -18,6 +18,8 @@ class ErrorChain:
     def __post_init__(self) -> None:
         if not 1 <= len(self.hops) <= MAX_HOPS:
             raise ValueError(f"ErrorChain hops must be 1 to {MAX_HOPS}, got {len(self.hops)}")
+        if self.omitted < 0:
+            raise ValueError(f"ErrorChain omitted must be at least 0, got {self.omitted}")
 
     @classmethod
     def of(cls, hop: Hop) -> ErrorChain:

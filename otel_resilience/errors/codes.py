@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from otel_resilience.errors.peek import peek
 from otel_resilience.exceptions import ConfigurationError, is_code
 
 INTERNAL = "INTERNAL"
@@ -44,7 +45,7 @@ _SQLITE_BY_ERROR = {
 
 
 def _sqlite_operational(error: BaseException) -> str:
-    name = getattr(error, "sqlite_errorname", None)
+    name = peek(error, "sqlite_errorname")
     if not isinstance(name, str):
         return "DB_UNAVAILABLE"
     # Extended result codes begin with the primary one: SQLITE_BUSY_SNAPSHOT, SQLITE_CANTOPEN_ISDIR.
@@ -72,7 +73,7 @@ def _causes(error: BaseException) -> list[BaseException]:
         found.append(candidate)
         waiting += [
             *candidate.args,
-            getattr(candidate, "reason", None),
+            peek(candidate, "reason"),
             candidate.__cause__,
             candidate.__context__,
         ]
@@ -151,13 +152,13 @@ def code_of(error: BaseException) -> str:
 
 def is_retryable(error: BaseException, code: str) -> bool:
     """Whether another try may help: the exception's own word, else the code's."""
-    own = getattr(error, "retryable", None)
+    own = peek(error, "retryable")
     return own if isinstance(own, bool) else code in RETRYABLE
 
 
 def grpc_status(error: object) -> str | None:
     """The name of the gRPC status that ``error`` carries, as ``grpc.RpcError`` with ``Call`` does."""
-    status = getattr(error, "code", None)
+    status = peek(error, "code")
     if not callable(status):
         return None
     try:
@@ -169,9 +170,9 @@ def grpc_status(error: object) -> str | None:
 
 def http_status(x: object) -> int | None:
     """The HTTP status of a response, of the response on an error, or of an error that stands for an answer."""
-    for holder in (getattr(x, "response", None), x):
+    for holder in (peek(x, "response"), x):
         for name in ("status_code", "status", "code"):
-            status = getattr(holder, name, None)
+            status = peek(holder, name)
             if isinstance(status, int) and not isinstance(status, bool) and 100 <= status <= 599:
                 return status
     return None
@@ -179,7 +180,7 @@ def http_status(x: object) -> int | None:
 
 def _own_code(error: BaseException) -> str | None:
     for name in ("error_code", "code"):
-        own = getattr(error, name, None)
+        own = peek(error, name)
         if is_code(own):
             return str(own)
     return None

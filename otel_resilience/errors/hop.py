@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,13 +20,18 @@ class HopKind(StrEnum):
     TIMEOUT = "timeout"
 
 
+# All zeros is the invalid id of W3C Trace Context.
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
     """A service that a failure came through.
 
     ``retryable``: another try may help. ``exhausted``: its own retries are used up. ``trace_id`` is 32, ``span_id`` 16 hex digits.
     ``timestamp`` is ``None`` after a wire. ``unknown``: parameters that a later version sent, kept to be sent on. Raises
-    ``ValueError`` for a code that is not ``UPPER_SNAKE`` of at most 63 characters.
+    ``ValueError`` for a code that is not ``UPPER_SNAKE`` of at most 63 characters, and for an id of another form or all zero.
     """
 
     service: str
@@ -43,4 +49,12 @@ class Hop:
     def __post_init__(self) -> None:
         if not is_code(self.code):
             raise ValueError(f"Hop code must be UPPER_SNAKE, at most 63 characters, got {self.code!r}")
+        if self.trace_id is not None and _TRACE_ID.fullmatch(self.trace_id) is None:
+            raise ValueError(
+                f"Hop trace_id must be 32 lower-case hex digits, not all zero, got {self.trace_id!r}"
+            )
+        if self.span_id is not None and _SPAN_ID.fullmatch(self.span_id) is None:
+            raise ValueError(
+                f"Hop span_id must be 16 lower-case hex digits, not all zero, got {self.span_id!r}"
+            )
         object.__setattr__(self, "kind", HopKind(self.kind))

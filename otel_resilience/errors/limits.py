@@ -10,6 +10,10 @@ MAX_NAME = 64
 AIM = 1024
 #: Bytes that an encoded chain, or any field of ours, never exceeds; a longer one is not read.
 HARD = 2048
+#: Hops left out that a chain counts; more are said to be as many.
+MOST_OMITTED = 10**6
+#: Milliseconds of a deadline, 31 years: sockets and locks refuse to wait much longer, and nobody does.
+LONGEST_DEADLINE = 10**12
 
 
 def cut_name(name: str) -> str:

@@ -14,6 +14,7 @@ from otel_resilience.errors import codes
 from otel_resilience.errors.adopt import error_chain, is_retryable_timeout, is_timed_out
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.hop import HopKind
+from otel_resilience.errors.peek import peek
 from otel_resilience.exceptions import DeadlineExceededError, ResilienceError, ServiceTimeoutError
 from otel_resilience.outcome import Failure, Result, Success, Verdict
 
@@ -82,7 +83,6 @@ def read_error(
     else:
         code = codes.code_of(error)
         retryable = codes.is_retryable(error, code)
-    hint = getattr(error, "retry_after", None)
     return Reading(
         failed=True,
         verdict=verdict,
@@ -90,9 +90,17 @@ def read_error(
         error_type=error_type or _error_type(error, code),
         kind=_kind(error, code, remote),
         retryable=retryable,
-        retry_after=float(hint) if isinstance(hint, int | float) and not isinstance(hint, bool) else None,
+        retry_after=_hint(error),
         chain=error_chain(error),
     )
+
+
+def _hint(error: BaseException) -> float | None:
+    """Seconds that the error itself asks to wait; what is no number, or less than 0, asks for nothing."""
+    hint = peek(error, "retry_after")
+    if not isinstance(hint, int | float) or isinstance(hint, bool):
+        return None
+    return float(min(hint, _NEVER)) if hint >= 0.0 else None
 
 
 def _error_type(error: BaseException, code: str) -> str:
@@ -106,5 +114,8 @@ def _kind(error: BaseException, code: str, remote: bool) -> HopKind:
         return HopKind.TIMEOUT
     return HopKind.REMOTE if remote else HopKind.LOCAL
 
+
+#: Seconds, 30 000 years: a whole number may exceed the range of a float.
+_NEVER = 1e12
 
 _TIMEOUT_CODES = frozenset({"SERVICE_TIMEOUT", "DEADLINE_EXCEEDED", "CONNECT_TIMEOUT", "READ_TIMEOUT"})

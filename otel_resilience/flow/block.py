@@ -1,7 +1,7 @@
 """A guarded block: ``with policy:`` and ``async with policy:``.
 
-Blocks nest strictly within a context, so one stack in a context variable finds the block that a shared policy object
-leaves, however many threads and tasks have entered it.
+One stack in a context variable finds the block that a shared policy object leaves, however many threads and tasks have
+entered it. Blocks of generators that take turns do not nest: what is left is the latest block of that very object.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
 from typing import Any
 
-from otel_resilience.context import deadline
+from otel_resilience.context import deadline, surroundings
 from otel_resilience.flow import sync_driver
 from otel_resilience.flow.effects import Bounded, Wait
 from otel_resilience.flow.execution import Execution
@@ -25,7 +25,13 @@ _FELL_THROUGH: Success[None] = Success(None)
 class Block:
     """One block that is being run. Entered and left in the same context."""
 
-    def __init__(self, execution: Execution, bounds: Bounds) -> None:
+    def __init__(
+        self, owner: object, outside: surroundings.Surroundings, execution: Execution, bounds: Bounds
+    ) -> None:
+        self.owner = owner
+        self._outside = outside
+        # What a block gave back that was entered before this one, and left before it: not to be set again.
+        self._left_before: surroundings.Surroundings | None = None
         self._execution = execution
         self._flow = Stepwise(execution.flow, bounds)
 
@@ -45,12 +51,16 @@ class Block:
 
     def leave(self, error: BaseException | None) -> None:
         """Tell the policies how the block ended. Raises only where a timeout of ours replaces ``error``."""
-        _blocks.set(_blocks.get()[:-1])
+        younger = self._step_out()
         result: Result[Any] = _FELL_THROUGH if error is None else Failure(error)
         final = self._flow.advance(result)
         while isinstance(final, Wait):  # the block has run: there is nothing left to wait for
             final = self._flow.advance(False)
         final = self._execution.finish(result if final is None else final)
+        if self._left_before is not None:
+            surroundings.restore(self._left_before)
+        if younger is not None:
+            younger._left_before = self._left_before or self._outside
         if isinstance(final, Failure) and final.error is not error:
             _raise(final)
 
@@ -62,13 +72,20 @@ class Block:
             _raise(self._execution.finish(refused))
         _blocks.set((*_blocks.get(), self))
 
+    def _step_out(self) -> Block | None:
+        """Leave the stack; the block that was entered after this one, which is still being run, if there is one."""
+        blocks = _blocks.get()
+        at = blocks.index(self)
+        _blocks.set((*blocks[:at], *blocks[at + 1 :]))
+        return blocks[at + 1] if at + 1 < len(blocks) else None
 
-def innermost() -> Block:
-    """The block that is to be left next."""
-    blocks = _blocks.get()
-    if not blocks:
-        raise RuntimeError("a guarded block was left in another context than it was entered in")
-    return blocks[-1]
+
+def innermost(owner: object) -> Block:
+    """The block that ``owner`` is to leave next."""
+    for block in reversed(_blocks.get()):
+        if block.owner is owner:
+            return block
+    raise RuntimeError("a guarded block was left in another context than it was entered in")
 
 
 def _raise(result: Result[Any]) -> None:

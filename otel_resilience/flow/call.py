@@ -10,6 +10,7 @@ from typing import Any
 
 from otel_resilience import classify, clock
 from otel_resilience.context import attempt as attempt_context
+from otel_resilience.context import deadline
 from otel_resilience.errors.adopt import is_timed_out
 from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.errors.reading import PLAIN, Dialect, Reading
@@ -147,6 +148,10 @@ class Call:
         """Whether a deadline that this call set has passed."""
         return self.expires_at is not None and self.clock.monotonic() >= self.expires_at
 
+    def outlasted(self) -> bool:
+        """Whether a deadline that binds this call has passed: one that it set, or one that it was made under."""
+        return self.overdue() or deadline.remaining() == 0.0
+
     def reading(self, result: Result[Any]) -> Reading:
         """What ``result`` means to this call's client; each result is read once."""
         if self._reading is None or self._read is not result:
@@ -168,7 +173,7 @@ class Call:
         if is_timed_out(result.error):
             return Outcome.TIMEOUT
         return classify.outcome_of_error(
-            result.error, begun=begun, elapsed=elapsed, patience=self.patience, overdue=self.overdue()
+            result.error, begun=begun, elapsed=elapsed, patience=self.patience, overdue=self.outlasted()
         )
 
     def reject(

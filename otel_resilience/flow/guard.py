@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
+from otel_resilience.context import surroundings
 from otel_resilience.errors.reading import PLAIN, Dialect
 from otel_resilience.flow import switch, sync_driver
 from otel_resilience.flow.block import Block, Cooperative, innermost
@@ -149,32 +150,34 @@ class Guard(ABC):
     def __enter__(self) -> Self:
         """Guard the block in this thread. Raises the rejection; ``TypeError`` where one admission is not enough."""
         if self.enabled:
+            outside = surroundings.take()
             execution = self._begin_block()
-            Block(execution, Cooperative()).enter()
+            Block(self, outside, execution, Cooperative()).enter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         if self.enabled:
-            innermost().leave(error)
+            innermost(self).leave(error)
 
     async def __aenter__(self) -> Self:
         """Guard the block in this task, as ``__enter__`` does; a timeout cancels the task."""
         from otel_resilience.flow import async_driver  # asyncio costs 30 ms, and threads do not need it
 
         if self.enabled:
+            outside = surroundings.take()
             execution = self._begin_block()
             clock = execution.call.clock
             wait = functools.partial(async_driver.wait, timers=async_driver.timers_of(clock))
-            await Block(execution, async_driver.Cancelling(clock)).enter_async(wait)
+            await Block(self, outside, execution, async_driver.Cancelling(clock)).enter_async(wait)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         if self.enabled:
-            innermost().leave(error)
+            innermost(self).leave(error)
 
     def _begin_block(self) -> Execution:
         if not self.guards_blocks:

@@ -41,13 +41,9 @@ def record_chain(span: Span, chain: ErrorChain, own_code: str | None = None) -> 
 def _context_of(root: Hop, *, is_remote: bool) -> SpanContext | None:
     if root.trace_id is None or root.span_id is None:
         return None
-    try:
-        context = SpanContext(
-            int(root.trace_id, 16), int(root.span_id, 16), is_remote, TraceFlags(TraceFlags.SAMPLED)
-        )
-    except ValueError:  # ids that an application wrote by hand
-        return None
-    return context if context.is_valid else None
+    return SpanContext(
+        int(root.trace_id, 16), int(root.span_id, 16), is_remote, TraceFlags(TraceFlags.SAMPLED)
+    )
 
 
 def _same(one: SpanContext, other: SpanContext) -> bool:

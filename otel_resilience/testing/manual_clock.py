@@ -65,7 +65,8 @@ class ManualClock:
 
         timer = self.call_later(seconds, wake)
         if self._auto:
-            self.advance(seconds)
+            # Not at once: what comes due may cancel this very task, which must be waiting by then.
+            asyncio.get_running_loop().call_soon(self.advance, seconds)
         try:
             await waiting
         finally:

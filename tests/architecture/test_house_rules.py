@@ -26,7 +26,7 @@ def test_a_file_can_be_read_in_one_sitting() -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
         if len(lines) > LONGEST and REASON not in " ".join(lines[:15]).casefold():
             too_long.append(f"{path.relative_to(PROJECT)}: {len(lines)} lines")
-    assert too_long == []
+    assert not too_long, "\n".join(too_long)
 
 
 def test_nothing_names_a_place_on_one_machine() -> None:
@@ -36,7 +36,7 @@ def test_nothing_names_a_place_on_one_machine() -> None:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if PLACES.search(line)
     ]
-    assert named == []
+    assert not named, "\n".join(named)
 
 
 def test_every_module_says_what_it_is() -> None:
@@ -44,7 +44,7 @@ def test_every_module_says_what_it_is() -> None:
     silent = [
         name for name, text in written.items() if text.strip() and not ast.get_docstring(ast.parse(text))
     ]
-    assert silent == []
+    assert not silent, "\n".join(silent)
 
 
 def test_switched_off_checks_give_their_reason() -> None:
@@ -55,7 +55,7 @@ def test_switched_off_checks_give_their_reason() -> None:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if bare.search(line)
     ]
-    assert unexplained == []
+    assert not unexplained, "\n".join(unexplained)
 
 
 def test_the_public_list_is_sorted_and_complete() -> None:

@@ -46,7 +46,7 @@ KNOWN_BY: dict[str, tuple[str, ...]] = {
     "yaml": ("otel_resilience.config.yaml_document", "otel_resilience.cli"),
     "tomllib": ("otel_resilience.config.toml_document",),
     "random": ("otel_resilience.chance", "otel_resilience.cli"),
-    "time": ("otel_resilience.clock", "otel_resilience.cli"),
+    "time": ("otel_resilience.clock", "otel_resilience.telemetry", "otel_resilience.cli"),
 }
 
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"

@@ -1,4 +1,4 @@
-"""Maps merge deeply, null removes; what belongs to a service is shared by its operations."""
+"""Maps merge deeply, null removes, and every option of a policy can be written."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from otel_resilience.config.config import Config
 from otel_resilience.config.merge import merged
 from otel_resilience.config.policy_shapes import CIRCUIT_BREAKER, RETRY
 from otel_resilience.config.specs import PoliciesSpec
-from otel_resilience.flow.guard import Guard
 from otel_resilience.outcome import Mode
-from otel_resilience.pipeline import Pipeline
 from otel_resilience.policies.bulkhead.options import BulkheadOptions
 from otel_resilience.policies.bulkhead.policy import Bulkhead
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
@@ -23,9 +21,9 @@ from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.conditions import Codes
 from otel_resilience.policies.retry.options import RetryOptions
 from otel_resilience.policies.retry.policy import Retry
-from otel_resilience.policies.retry_budget.policy import RetryBudget, budget_of
 from otel_resilience.policies.timeout.policy import Timeout
-from tests.config.files import config_of, faults_of, spec_of
+from tests.config.files import config_of, spec_of
+from tests.config.pipelines import kinds, one
 
 _CONTRACT = """
 mode: enforce
@@ -50,15 +48,6 @@ services:
 def policies_of(text: str, service: str = "a", operation: str | None = None) -> PoliciesSpec:
     spec = spec_of(text).services[service]
     return spec.policies if operation is None else spec.operations[operation].policies
-
-
-def kinds(pipeline: Pipeline) -> list[type[Guard]]:
-    return [type(policy) for policy in pipeline.policies]
-
-
-def one(pipeline: Pipeline, kind: type[Any]) -> Any:
-    (found,) = [policy for policy in pipeline.policies if isinstance(policy, kind)]
-    return found
 
 
 def test_the_documented_file() -> None:
@@ -204,101 +193,6 @@ def test_the_shapes_know_every_option_that_the_policies_have() -> None:
 def test_force_open_rejects() -> None:
     config = config_of("services: {a: {circuit_breaker: {force: open}}}")
     assert one(config.pipeline("a"), CircuitBreaker).state is BreakerState.FORCED_OPEN
-
-
-_SHARING = """
-services:
-  a:
-    retry: {budget: {ratio: 0.5}}
-    circuit_breaker: {failure_threshold: 3, recovery_timeout: 5s}
-    operations:
-      Shares: {timeout: 1s}
-      Retries: {retry: {max_attempts: 9}}
-      Own: {circuit_breaker: {failure_threshold: 7}, retry: {budget: {min_per_second: 3}}}
-      Default: {retry: {budget: null}}
-      None: {circuit_breaker: null, retry: null}
-"""
-
-
-def test_operations_share_the_breaker_and_the_budget_of_their_service() -> None:
-    config = config_of(_SHARING)
-    service = config.pipeline("a")
-    breaker, budget = one(service, CircuitBreaker), one(service, Retry).budget
-    for operation in ("Shares", "Retries", "Unknown"):
-        pipeline = config.pipeline("a", operation)
-        assert one(pipeline, CircuitBreaker) is breaker
-        assert one(pipeline, Retry).budget is budget
-    assert one(config.pipeline("a", "Retries"), Retry).options.max_attempts == 9
-
-
-def test_an_operation_that_states_its_own_has_its_own_with_its_name() -> None:
-    config = config_of(_SHARING)
-    own = config.pipeline("a", "Own")
-    breaker: CircuitBreaker = one(own, CircuitBreaker)
-    assert breaker.name == "a Own"
-    assert breaker.options == CircuitBreakerOptions(failure_threshold=7, recovery_timeout=5.0)
-    budget: RetryBudget = one(own, Retry).budget
-    assert budget.limit == 30.0
-    assert budget is not one(config.pipeline("a"), Retry).budget
-    assert one(config.pipeline("a", "Default"), Retry).budget is budget_of("a Default")
-    assert config.pipeline("a", "None").policies == ()
-
-
-def test_a_budget_that_is_not_written_is_that_of_the_name() -> None:
-    config = config_of("services: {lone: {operations: {Read: {retry: {}}, Write: {retry: {}}}}}")
-    budgets = [one(config.pipeline("lone", name), Retry).budget for name in ("Read", "Write")]
-    assert budgets == [budget_of("lone")] * 2
-
-
-@pytest.mark.parametrize(
-    ("text", "faults"),
-    [
-        (
-            "defaults: {timeout: 2s}\nservices:\n  a: {attempt_timeout: 2s}\n  b: {attempt_timeout: 1s}\n",
-            ["line 3: services.a.attempt_timeout: attempt_timeout must be < timeout (2), got 2.0"],
-        ),
-        # A narrower total is the very use of operations.
-        (
-            "services:\n  a:\n    timeout: 2s\n    attempt_timeout: 1s\n    operations:\n      R: {timeout: 500ms}\n",
-            [],
-        ),
-        # Two services inherit one contradiction: it is said once, where it is written.
-        (
-            "defaults:\n  circuit_breaker: {recovery_max: 10s}\nservices:\n  a: {}\n  b: {}\n",
-            [
-                "line 2: defaults.circuit_breaker.recovery_max: recovery_max must be >= recovery_timeout (30), got 10.0"
-            ],
-        ),
-        (
-            "defaults:\n  circuit_breaker: {recovery_max: 10s}\nservices:\n  a: {circuit_breaker: {recovery_timeout: 5s}}\n",
-            [],
-        ),
-        (
-            "defaults:\n  circuit_breaker: {recovery_max: 40s}\nservices:\n  a: {}\n  b: {circuit_breaker: {recovery_timeout: 50s}}\n",
-            [
-                "line 5: services.b.circuit_breaker.recovery_timeout: "
-                "recovery_max must be >= recovery_timeout (50), got 40.0"
-            ],
-        ),
-        # What a removal leaves contradicts: it is said at the removal.
-        (
-            "defaults:\n  circuit_breaker: {recovery_timeout: 5s, recovery_max: 10s}\n"
-            "services:\n  a: {circuit_breaker: {recovery_timeout: null}}\n",
-            [
-                "line 4: services.a.circuit_breaker.recovery_timeout: "
-                "recovery_max must be >= recovery_timeout (30), got 10.0"
-            ],
-        ),
-        (
-            "defaults: {retry: {backoff: {initial: 40s}}}",
-            ["line 1: defaults.retry.backoff.initial: max must be >= initial (40), got 30.0"],
-        ),
-    ],
-)
-def test_contradictions_are_found_after_merging_and_said_where_they_arise(
-    text: str, faults: list[str]
-) -> None:
-    assert faults_of(text) == faults
 
 
 @pytest.mark.parametrize(

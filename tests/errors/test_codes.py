@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sqlite3
 import ssl
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -72,8 +73,11 @@ def test_sqlite_itself(tmp_path: Path) -> None:
     assert code_of(no_table.value) == "INTERNAL"
     connection.execute("create table t (x)")
     connection.execute("begin exclusive")
-    with pytest.raises(sqlite3.OperationalError) as locked:
-        sqlite3.connect(tmp_path / "here.db", timeout=0).execute("select * from t")
+    with (
+        closing(sqlite3.connect(tmp_path / "here.db", timeout=0)) as other,
+        pytest.raises(sqlite3.OperationalError) as locked,
+    ):
+        other.execute("select * from t")
     assert code_of(locked.value) == "DB_CONFLICT"
     connection.close()
 

@@ -67,6 +67,8 @@ def test_every_member_of_a_hop_arrives() -> None:
         '"s";c=C;k=odd',
         '"s";c=C;k="rejected"',
         '"s";c=C;n=-1',
+        f'"s";c=C, "p";c=C;t="{TRACE}"',
+        '"s";c=C, "p";c=C;n=1',
         '"s";c=C;n=9999999999',
         '"s";c=C;o=token',
         '("s";c=C)',
@@ -144,6 +146,57 @@ def test_names_are_cut_at_64_bytes_between_characters() -> None:
     received = decode(encode(ErrorChain.of(Hop(service="é" * 40, code="C"))))
     assert received.root.service == "é" * 32
     assert decode(encode(ErrorChain.of(Hop(service="x" * 65, code="C")))).root.service == "x" * 64
+
+
+def test_operation_and_version_of_a_peer_are_cut_too() -> None:
+    root = decode('"s";c=C;o="' + "x" * 500 + '";v="' + "y" * 65 + '"').root
+    assert (root.operation, root.version) == ("x" * 64, "y" * 64)
+
+
+@pytest.mark.parametrize("omitted", [0, 1, 10**6, 10**6 + 1, 10**15])
+def test_any_count_of_omitted_hops_is_read_back_bounded(omitted: int) -> None:
+    chain = ErrorChain((Hop(service="s", code="C"),), omitted)
+    assert decode(encode(chain)).omitted == min(omitted, 10**6)
+
+
+@pytest.mark.parametrize(
+    ("hop", "service"),
+    [
+        (Hop(service="", code="C"), "unknown_service"),
+        (Hop(service="a\ud800b", code="C"), "a\ufffdb"),
+        (Hop(service="a\nb", code="C"), "a\ufffdb"),
+        (Hop(service="s", code="C", unknown=(("c", "D"), ("t", 1), ("new", 1))), "s"),
+        (Hop(service="s", code="C", unknown=(("Bad key", 1),)), "s"),
+    ],
+)
+def test_a_hop_put_together_by_hand_is_written_so_that_a_peer_reads_it(hop: Hop, service: str) -> None:
+    root = decode(encode(ErrorChain.of(hop))).root
+    assert (root.service, root.code, root.trace_id) == (service, "C", None)
+
+
+def test_one_hop_twice_names_its_trace_once() -> None:
+    hop = Hop(service="s", code="C", trace_id=TRACE)
+    assert decode(encode(ErrorChain((hop, hop)))).hops[1].trace_id is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("trace_id", "0" * 32),
+        ("trace_id", TRACE.upper()),
+        ("trace_id", "é"),
+        ("span_id", "xyz"),
+        ("span_id", SPAN + "\n"),
+    ],
+)
+def test_an_id_that_no_peer_would_read_is_refused_at_birth(field: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"Hop {field} must be"):
+        Hop(service="s", code="C", **{field: value})  # type: ignore[arg-type]  # one of two fields of text
+
+
+def test_a_count_below_zero_is_refused_at_birth() -> None:
+    with pytest.raises(ValueError, match="ErrorChain omitted must be at least 0, got -1"):
+        ErrorChain((Hop(service="s", code="C"),), -1)
 
 
 def test_a_chain_keeps_the_root_and_the_last_seven() -> None:

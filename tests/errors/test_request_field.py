@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import socket
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +24,24 @@ def test_the_contracts_example() -> None:
 def test_a_deadline_is_rounded_down_and_never_below_zero() -> None:
     assert encode(RequestField(deadline=0.0019)) == "deadline=1"
     assert encode(RequestField(deadline=-5.0)) == "deadline=0"
+
+
+def test_a_deadline_that_no_socket_can_wait_for_is_bounded() -> None:
+    deadline = decode("deadline=999999999999999").deadline
+    assert deadline is not None
+    with socket.socket() as waiting:
+        waiting.settimeout(deadline)  # OverflowError above the platform's limit
+    assert decode(encode(RequestField(deadline=1e300))).deadline == deadline
+
+
+def test_no_deadline_and_an_endless_one_are_the_same_on_the_wire() -> None:
+    assert encode(RequestField(deadline=math.inf, chain=True)) == "chain"
+
+
+@pytest.mark.parametrize("field", [{"attempt": 0}, {"attempt": 10**15}, {"deadline": math.nan}])
+def test_a_field_that_no_peer_would_read_is_refused_at_birth(field: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"RequestField .* must be"):
+        RequestField(**field)
 
 
 def test_keys_of_a_later_version_are_ignored() -> None:
@@ -68,6 +90,10 @@ def test_fields_are_found_whatever_their_case_and_joined_when_repeated() -> None
     assert get_field([("error-chain", "a"), ("other", "x"), ("ERROR-CHAIN", b"b")], "error-chain") == "a, b"
     assert get_field({"error-chain": 7}, "error-chain") is None
     assert get_field({}, "error-chain") is None
+    assert get_field([(b"Error-Chain", b"a")], "error-chain") == "a"
+    assert get_field({"error-chain": [b"a", "b"]}, "error-chain") == "a, b"
+    assert get_field([("error-chain", "a", "odd"), ("error-chain", "b")], "error-chain") == "b"
+    assert get_field({None: "a", 7: "b"}, "error-chain") is None
 
 
 @pytest.mark.parametrize(

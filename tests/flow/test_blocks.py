@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextvars import copy_context
 
 import pytest
 
@@ -16,6 +18,7 @@ from otel_resilience import (
     ServiceTimeoutError,
     Timeout,
 )
+from otel_resilience.context import attempt, guards
 from otel_resilience.events import ExecutionFinished
 from otel_resilience.outcome import Outcome
 from otel_resilience.testing import ManualClock, Recorder
@@ -93,3 +96,32 @@ async def test_many_tasks_in_one_object_keep_apart() -> None:
     await asyncio.gather(*(work(number) for number in range(6)), return_exceptions=True)
     snapshot = breaker.snapshot()
     assert (snapshot.successes, snapshot.failures, snapshot.generation) == (3, 1, 0)
+
+
+def test_blocks_of_generators_that_take_turns_are_told_apart() -> None:
+    fails, holds = CircuitBreaker("fails", failure_threshold=1), CircuitBreaker("holds", failure_threshold=1)
+
+    def work(breaker: CircuitBreaker, error: Exception | None) -> Iterator[int]:
+        with breaker, Timeout(5.0):
+            yield 1
+            if error is not None:
+                raise error
+
+    failing, holding = work(fails, OSError()), work(holds, None)
+    assert [next(failing), next(holding)] == [1, 1]
+    with pytest.raises(OSError):
+        next(failing)
+    assert next(holding, None) is None
+    assert (attempt.current(), Deadline.current()) == (None, None)
+    assert not guards.is_active("fails")
+    assert (fails.state, holds.state) == (BreakerState.OPEN, BreakerState.CLOSED)
+
+
+def test_a_block_is_left_in_a_copy_of_its_context() -> None:
+    """As a web framework does that runs a generator's two halves in its pool of threads."""
+    breaker = CircuitBreaker("b", failure_threshold=1)
+    entered = copy_context()
+    entered.run(breaker.__enter__)
+    error = OSError()
+    entered.copy().run(breaker.__exit__, OSError, error, None)
+    assert breaker.state is BreakerState.OPEN

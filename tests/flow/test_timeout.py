@@ -9,6 +9,7 @@ import pytest
 from otel_resilience import (
     BreakerState,
     CircuitBreaker,
+    CircuitOpenError,
     Deadline,
     DeadlineExceededError,
     Pipeline,
@@ -49,8 +50,18 @@ def test_a_late_result_of_a_thread_is_returned_counted_and_not_retried(
 
 def test_a_breaker_inside_the_timeout_learns_of_a_late_result_too(clock: ManualClock) -> None:
     breaker = CircuitBreaker(failure_threshold=1)
-    Pipeline("p", Timeout(2.0), breaker).call(lambda: clock.advance(2.0))
+    guard = Pipeline("p", Timeout(2.0), breaker)
+    guard.call(lambda: clock.advance(2.0))
     assert breaker.state is BreakerState.OPEN
+    with pytest.raises(CircuitOpenError) as caught:
+        guard.call(lambda: None)
+    assert caught.value.cause is not None
+    assert caught.value.cause.code == "SERVICE_TIMEOUT"
+
+
+async def test_a_manual_clock_that_moves_by_itself_times_out_too(clock: ManualClock) -> None:
+    with pytest.raises(ServiceTimeoutError):
+        await Timeout(2.0).acall(clock.asleep, 60.0)
 
 
 def test_a_deadline_that_is_looked_at_ends_in_a_timeout(

@@ -169,6 +169,19 @@ async def test_an_open_circuit_is_the_librarys_connect_error_too(
     assert raised.value.request.url == server.url
 
 
+async def test_a_peer_that_tells_its_problem_is_a_root(
+    client: httpx.AsyncClient, policies: Any, server: ScriptedServer
+) -> None:
+    policies("timeout: 5s")
+    server.answers(Reply(500, {"Content-Type": "application/problem+json"}, b'{"code": "LEDGER_CLOSED"}'))
+    chain = error_chain(await client.get(server.url))
+    assert chain is not None
+    assert [(hop.service, hop.code) for hop in chain.hops] == [("ledger", "LEDGER_CLOSED")]
+    assert not chain.retryable
+    async with client.stream("GET", server.url) as response:
+        assert error_chain(response) is None
+
+
 async def test_the_deadline_covers_a_body_that_trickles(
     client: httpx.AsyncClient, policies: Any, server: ScriptedServer
 ) -> None:

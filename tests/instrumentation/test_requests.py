@@ -310,6 +310,29 @@ class TestGuarded:
         numbers = [asked.headers["resilience"] for asked in server.asked]
         assert numbers == ["attempt=1, chain"] * 2 + ["attempt=2, chain"] * 2
 
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [
+            (b'{"title": "closed", "code": "LEDGER_CLOSED"}', "LEDGER_CLOSED"),
+            (b'{"code": "not a code"}', "HTTP_503"),
+            (b'["code"]', "HTTP_503"),
+            (b"{", "HTTP_503"),
+            (b"[" * 60_000, "HTTP_503"),
+            (b'{"code": "LEDGER_CLOSED", "x": "' + b"x" * 65_536 + b'"}', "HTTP_503"),
+        ],
+    )
+    def test_a_peer_that_tells_its_problem_is_a_root(
+        self, policies: Any, server: ScriptedServer, body: bytes, code: str
+    ) -> None:
+        policies("timeout: 5s")
+        server.answers(Reply(503, {"Content-Type": "application/problem+json; charset=utf-8"}, body))
+        chain = error_chain(requests.get(server.url))
+        assert chain is not None
+        assert [(hop.service, hop.code) for hop in chain.hops] == [("ledger", code)]
+        assert chain.retryable
+        with requests.get(server.url, stream=True) as response:
+            assert error_chain(response) is None
+
     def test_the_exporters_own_calls_are_never_guarded(
         self, settings: Settings, server: ScriptedServer
     ) -> None:

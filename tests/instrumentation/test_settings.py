@@ -177,6 +177,16 @@ def test_threads_that_begin_at_once_get_one_runtime(settings: Settings) -> None:
     assert len({id(each) for each in made}) == 1
 
 
+def test_settings_that_come_too_late_are_said_so(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = settings()
+    assert _settings.start() is made
+    assert caplog.records == []
+    assert _settings.start(mode="shadow") is made
+    assert "not used" in caplog.records[0].getMessage()
+
+
 def test_before_any_instrumentor_nothing_is_enabled() -> None:
     before = _settings.use(None)
     assert not _settings.runtime().enabled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +21,7 @@ from otel_resilience import listener
 from otel_resilience.context import service
 from otel_resilience.context.service import Service
 from otel_resilience.events import Event
-from otel_resilience.inventory import Inventory
+from otel_resilience.inventory import POLICIES, Inventory
 from otel_resilience.listener import LISTENERS
 from otel_resilience.telemetry.events import Signals
 from otel_resilience.telemetry.install import Telemetry
@@ -49,22 +48,21 @@ class Observatory:
         self._spans = InMemorySpanExporter()
         self.tracers = TracerProvider(resource=resource, sampler=sampler, shutdown_on_exit=False)
         if processor:
-            self.tracers.add_span_processor(SpanProcessor())
+            shaped: Any = SpanProcessor()  # one by its shape, not by its type
+            self.tracers.add_span_processor(shaped)
         self.tracers.add_span_processor(SimpleSpanProcessor(self._spans))
         self._reader = InMemoryMetricReader()
         self._meters = MeterProvider([self._reader], resource=resource, shutdown_on_exit=False)
-        self._records = InMemoryLogRecordExporter()
+        self._records = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK's own lack
         self._loggers = LoggerProvider(resource=resource, shutdown_on_exit=False)
         self._loggers.add_log_record_processor(SimpleLogRecordProcessor(self._records))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.telemetry = Telemetry(
-                tracer_provider=self.tracers,
-                meter_provider=self._meters,
-                logger_provider=self._loggers,
-                signals=signals or Signals(),
-                **({} if policies is None else {"policies": policies}),
-            )
+        self.telemetry = Telemetry(
+            tracer_provider=self.tracers,
+            meter_provider=self._meters,
+            logger_provider=self._loggers,
+            signals=signals or Signals(),
+            policies=POLICIES if policies is None else policies,
+        )
         self._replaced: tuple[Sequence[Callable[[Event], None]], Any, Callable[[], Service]]
 
     def __enter__(self) -> Self:

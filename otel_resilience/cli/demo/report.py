@@ -25,7 +25,8 @@ def print_report(console: Console, plan: Plan, story: Story, checks: Sequence[Ch
     _print_episode(console, f"A failing checkout: {plan.fault}", _first(story, Result.FAILURE))
     if plan.opens:
         _print_episode(console, "A checkout while the circuit is open", _first(story, Result.REJECTION))
-    console.print(_history(story.transitions))
+    _print_history(console, story.transitions)
+    console.print(Text("What the customer got", style="bold"))
     console.print(_counts(story))
     _print_verdict(console, checks)
 
@@ -70,26 +71,24 @@ def _print_episode(console: Console, title: str, episode: Episode | None) -> Non
     console.print()
 
 
-def _history(transitions: Sequence[Transition]) -> Table:
-    table = Table(title="The circuit breaker's history", title_justify="left", title_style="bold")
-    for column in ("time (UTC)", "breaker", "from → to", "opened by", "in trace"):
-        table.add_column(column)
-    for each in transitions:
-        cause = f"{each.cause_service or '?'} {each.cause_code}" if each.cause_code else ""
-        table.add_row(
-            datetime.fromtimestamp(each.time / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3],
-            f"{each.service} → {each.policy}",
-            f"{each.previous} → {each.state}",
-            cause,
-            each.cause_trace_id or "",
-        )
+def _print_history(console: Console, transitions: Sequence[Transition]) -> None:
+    console.print(Text("The circuit breaker's history (UTC)", style="bold"))
     if not transitions:
-        table.add_row("", "", "closed all the time", "", "")
-    return table
+        console.print("closed all the time")
+    for each in transitions:
+        line = Text(datetime.fromtimestamp(each.time / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3])
+        line.append(f"  {each.service} → {each.policy}  {each.previous} → {each.state}")
+        console.print(line, soft_wrap=True)
+        if each.state == "open" and each.cause_code:
+            cause = (
+                f"    opened by {each.cause_service or '?'} {each.cause_code} in trace {each.cause_trace_id}"
+            )
+            console.print(Text(cause, style="yellow"), soft_wrap=True)
+    console.print()
 
 
 def _counts(story: Story) -> Table:
-    table = Table(title="What the customer got", title_justify="left", title_style="bold")
+    table = Table()
     table.add_column("phase")
     for column in ("success", "rejection", "failure"):
         table.add_column(column, justify="right")

@@ -31,12 +31,13 @@ def lines_of(trace: Trace) -> Iterator[Text]:
     while waiting:
         before, below, span = waiting.pop()
         children = trace.children(span)
-        line = Text(before, style="dim") + _headline(span)
+        # Put together piece by piece: in a sum the style of the first piece would be that of all.
+        line = Text.assemble((before, "dim"), _headline(span))
         if span.span_id in root_span_ids:
             line.append("  ← root of the error", style="bold red")
         yield line
         for note in _notes(span):
-            yield Text(below + ("│ " if children else "  "), style="dim") + note
+            yield Text.assemble((below + ("│ " if children else "  "), "dim"), note)
         waiting += [
             (f"{below}├ ", f"{below}│ ", child)
             if child is not children[-1]
@@ -104,7 +105,7 @@ def _notes(span: Span) -> Iterator[Text]:
     """The whole chain where the trace begins, and what opened a circuit where it refuses."""
     chain = chain_of(span)
     if span.parent_id is None and chain is not None:
-        yield Text("error chain: ", style="dim") + Text(chain, style="red")
+        yield Text.assemble(("error chain: ", "dim"), (chain, "red"))
     has = span.attributes
     if names.CAUSE_CODE in has:
         yield Text(

@@ -13,14 +13,20 @@ CORRELATION_FIELD = "x-correlation-id"
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def get_field(carrier: Mapping[str, Any] | Iterable[tuple[str, Any]], name: str) -> str | None:
-    """The field ``name`` of a mapping or of pairs, whatever the case of its key; ``None`` where it is missing.
+def get_field(carrier: Mapping[Any, Any] | Iterable[Any], name: str) -> str | None:
+    """The field ``name`` (in lower case) of a mapping or of pairs, whatever the case of its key; ``None`` where it is missing.
 
-    Repeated ones are joined by ", " as one list (RFC 9110 section 5.3). ``bytes`` are read as Latin-1, what is no text is passed over.
+    Repeated ones, also several values of one key, are joined by ", " as one list (RFC 9110 section 5.3). ``bytes`` are read as
+    Latin-1, keys too; what is no text and no pair is passed over.
     """
-    pairs = carrier.items() if isinstance(carrier, Mapping) else carrier
-    values = [_text(value) for key, value in pairs if isinstance(key, str) and key.lower() == name]
-    found = [value for value in values if value is not None]
+    found: list[str] = []
+    for pair in carrier.items() if isinstance(carrier, Mapping) else carrier:
+        if not (isinstance(pair, tuple | list) and len(pair) == 2):
+            continue
+        key = _text(pair[0])
+        if key is not None and key.lower() == name:
+            values = pair[1] if isinstance(pair[1], tuple | list) else (pair[1],)
+            found += [text for text in map(_text, values) if text is not None]
     return ", ".join(found) if found else None
 
 

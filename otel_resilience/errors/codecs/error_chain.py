@@ -27,12 +27,13 @@ from otel_resilience.errors.codecs.structured_field import (
     parse_list,
 )
 from otel_resilience.errors.hop import Hop, HopKind
-from otel_resilience.errors.limits import AIM, HARD, MAX_HOPS, cut_name
+from otel_resilience.errors.limits import AIM, HARD, MAX_HOPS, MOST_OMITTED, cut_name
 from otel_resilience.exceptions import is_code
 
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
-_MOST_OMITTED = 10**6
+_KNOWN = frozenset("ctsreovkn")
+_NAMELESS = "unknown_service"  # as the semantic conventions of OpenTelemetry have it
 _KINDS = frozenset(str(kind) for kind in HopKind)
 
 
@@ -70,25 +71,35 @@ def decode(text: str) -> ErrorChain:
 
 def _write(chain: ErrorChain) -> str:
     return ", ".join(
-        structured_text.text(cut_name(hop.service)) + structured_text.parameters(_parameters(hop, chain))
-        for hop in chain.hops
+        structured_text.text(cut_name(hop.service) or _NAMELESS)
+        + structured_text.parameters(_parameters(hop, chain.omitted if index == 0 else None))
+        + _unknown(hop)
+        for index, hop in enumerate(chain.hops)
     )
 
 
-def _parameters(hop: Hop, chain: ErrorChain) -> Parameters:
-    is_root = hop is chain.root
+def _parameters(hop: Hop, omitted: int | None) -> Parameters:
+    """What ``hop`` says; ``omitted`` is ``None`` for all but the root."""
     known: Iterable[tuple[str, BareItem | None]] = (
         ("c", Token(hop.code)),
-        ("t", hop.trace_id if is_root else None),
+        ("t", None if omitted is None else hop.trace_id),
         ("s", hop.span_id),
         ("r", hop.retryable or None),
         ("e", hop.exhausted or None),
         ("o", _text_value(hop.operation)),
         ("v", _text_value(hop.version)),
         ("k", None if hop.kind is HopKind.LOCAL else Token(hop.kind)),
-        ("n", (chain.omitted or None) if is_root else None),
+        ("n", min(omitted, MOST_OMITTED) if omitted else None),
     )
-    return {**{key: value for key, value in known if value is not None}, **dict(hop.unknown)}
+    return {key: value for key, value in known if value is not None}
+
+
+def _unknown(hop: Hop) -> str:
+    try:
+        return structured_text.parameters({key: value for key, value in hop.unknown if key not in _KNOWN})
+    except StructuredFieldError:
+        # What was received can be written again; these were put together by hand, and the story is worth more than they are.
+        return ""
 
 
 def _text_value(text: str | None) -> str | None:
@@ -102,6 +113,8 @@ def _read(member: Member, *, is_root: bool) -> Hop:
     if not isinstance(member, Item) or type(member.value) not in (str, DisplayString):
         raise malformed("a hop is a String")
     given = dict(member.parameters)
+    if not is_root and not given.keys().isdisjoint(("t", "n")):
+        raise malformed("t and n belong to the root")
     try:
         code, kind = given.pop("c"), given.pop("k", Token(HopKind.LOCAL))
         if not (
@@ -112,7 +125,7 @@ def _read(member: Member, *, is_root: bool) -> Hop:
             service=_name(member.value),
             code=str(code),
             kind=HopKind(str(kind)),
-            trace_id=_matching(given.pop("t", None), _TRACE_ID) if is_root else None,
+            trace_id=_matching(given.pop("t", None), _TRACE_ID),
             span_id=_matching(given.pop("s", None), _SPAN_ID),
             retryable=_flag(given.pop("r", False)),
             exhausted=_flag(given.pop("e", False)),
@@ -121,8 +134,7 @@ def _read(member: Member, *, is_root: bool) -> Hop:
         )
     except KeyError:
         raise malformed("a hop without a code") from None
-    if is_root:
-        given.pop("n", None)
+    given.pop("n", None)
     return replace(hop, unknown=tuple(given.items()))
 
 
@@ -152,13 +164,13 @@ def _optional_text(value: BareItem | None) -> str | None:
         return None
     if type(value) not in (str, DisplayString) or not str(value).isprintable():
         raise malformed("o and v are printable Strings")
-    return str(value)
+    return cut_name(str(value))
 
 
 def _omitted(root: Member) -> int:
     value = root.parameters.get("n", 0)
-    if type(value) is not int or not 0 <= value <= _MOST_OMITTED:
-        raise malformed(f"n is a whole number from 0 to {_MOST_OMITTED}")
+    if type(value) is not int or not 0 <= value <= MOST_OMITTED:
+        raise malformed(f"n is a whole number from 0 to {MOST_OMITTED}")
     return value
 
 

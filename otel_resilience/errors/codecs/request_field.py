@@ -8,6 +8,7 @@ are not compared.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from otel_resilience.errors.codecs.field_error import check_size, malformed
@@ -17,25 +18,34 @@ from otel_resilience.errors.codecs.structured_field import (
     StructuredFieldError,
     parse_dictionary,
 )
-from otel_resilience.errors.limits import HARD
+from otel_resilience.errors.limits import HARD, LONGEST_DEADLINE
 
 _MOST = 10**15 - 1  # what a structured Integer can hold
 
 
 @dataclass(frozen=True, slots=True)
 class RequestField:
-    """``deadline`` in remaining seconds; ``None`` where the field says nothing of it."""
+    """``deadline`` in remaining seconds; ``None`` where the field says nothing of it.
+
+    Raises ``ValueError`` for a deadline that is not a number and for an attempt below 1 or of more than 15 digits.
+    """
 
     deadline: float | None = None
     attempt: int | None = None
     chain: bool = False
 
+    def __post_init__(self) -> None:
+        if self.deadline is not None and math.isnan(self.deadline):
+            raise ValueError("RequestField deadline must be a number of seconds, got nan")
+        if self.attempt is not None and not 1 <= self.attempt <= _MOST:
+            raise ValueError(f"RequestField attempt must be from 1 to {_MOST}, got {self.attempt}")
+
 
 def encode(field: RequestField) -> str:
     """``field`` as text. The deadline is rounded down: the server must not believe in time that is not there."""
     parts: list[str] = []
-    if field.deadline is not None:
-        parts.append(f"deadline={min(_MOST, max(0, int(field.deadline * 1000)))}")
+    if field.deadline is not None and field.deadline != math.inf:
+        parts.append(f"deadline={int(min(max(0.0, field.deadline) * 1000, LONGEST_DEADLINE))}")
     if field.attempt is not None:
         parts.append(f"attempt={field.attempt}")
     if field.chain:
@@ -55,7 +65,7 @@ def decode(text: str) -> RequestField:
     if not isinstance(chain, Item) or not isinstance(chain.value, bool):
         raise malformed("chain is a Boolean")
     return RequestField(
-        deadline=None if deadline is None else deadline / 1000,
+        deadline=None if deadline is None else min(deadline, LONGEST_DEADLINE) / 1000,
         attempt=_whole(members.get("attempt"), "attempt", 1),
         chain=chain.value,
     )

@@ -7,12 +7,14 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from typing import Any
 
 from otel_resilience import chance, clock
 from otel_resilience.errors.failed_call import FailedCall
+from otel_resilience.errors.reading import Reading
 from otel_resilience.events import Cause, CircuitStateChanged
-from otel_resilience.exceptions import CircuitOpenError
+from otel_resilience.exceptions import CircuitOpenError, ServiceTimeoutError
 from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.gate import Admitted, Ending, Refused, guarded
@@ -249,7 +251,7 @@ class CircuitBreaker(Guard):
             )
             verdict = Verdict.FAILURE
         reading = call.reading(ending.result)
-        failure = FailedCall.of(reading).cause() if verdict is Verdict.FAILURE else None
+        failure = _cause(reading) if verdict is Verdict.FAILURE else None
         slow = self._options.is_slow(ending.elapsed)
         if self._pid != os.getpid():
             self.forget()
@@ -289,3 +291,9 @@ class CircuitBreaker(Guard):
 
     def __repr__(self) -> str:
         return f"CircuitBreaker({self._name!r}, {self._options!r})"
+
+
+def _cause(reading: Reading) -> Cause:
+    """The root of a failure; of a result that was well but came too late, that it came too late."""
+    failed = FailedCall.of(reading)
+    return (failed if reading.failed else replace(failed, code=ServiceTimeoutError.error_code)).cause()

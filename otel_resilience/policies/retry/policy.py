@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from otel_resilience import chance, classify
 from otel_resilience.context import deadline, request
-from otel_resilience.errors.adopt import is_exhausted, mark_exhausted
+from otel_resilience.errors.adopt import is_exhausted, mark_exhausted, moment
 from otel_resilience.errors.reading import Reading
 from otel_resilience.events import RetryExhausted, RetryFinished, RetryScheduled, RetrySuppressed
 from otel_resilience.exceptions import CircuitOpenError, RetriesExhaustedError
@@ -21,6 +22,8 @@ from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.conditions import Codes, On, asks_for_retry, is_final
 from otel_resilience.policies.retry.options import RetryOptions
 from otel_resilience.policies.retry_budget.policy import RetryBudget, budget_of
+
+_log = logging.getLogger("otel_resilience")
 
 #: A server's hint is lengthened by up to this share, so that its clients do not come back at once.
 _HINT_SPREAD = 0.1
@@ -87,6 +90,7 @@ class Retry(Guard):
         budget = self._budget or self._settle_budget(call.name)
         budget.record_first_attempt(call.clock.monotonic())
         outer, call.retrying = call.retrying, True
+        since = moment()
         made = 0
         delay: float | None = None
         try:
@@ -99,7 +103,7 @@ class Retry(Guard):
                 if made >= self._options.max_attempts:
                     return self._exhaust(call, result, reading, made)
                 delay = self._backoff(reading, made, delay)
-                reason = self._reason_against(call, result, reading, delay, budget)
+                reason = self._reason_against(call, result, reading, delay, budget, since)
                 if reason is not None:
                     return self._suppress(call, result, reason, made)
                 self._announce_retry(call, reading, delay)
@@ -111,10 +115,21 @@ class Retry(Guard):
     def _wants_another(self, call: Call, result: Result[Any], reading: Reading) -> bool:
         if call.late or (isinstance(result, Failure) and classify.is_cancellation(result.error)):
             return False
-        return asks_for_retry(self._options.on, self._options.results, result, reading)
+        try:
+            return asks_for_retry(self._options.on, self._options.results, result, reading)
+        except Exception:
+            # A user's predicate. What the call came to is not lost for it, and is not asked for twice.
+            _log.exception("a predicate of retry %r raised; the call is not retried", self._name)
+            return False
 
     def _reason_against(
-        self, call: Call, result: Result[Any], reading: Reading, delay: float, budget: RetryBudget
+        self,
+        call: Call,
+        result: Result[Any],
+        reading: Reading,
+        delay: float,
+        budget: RetryBudget,
+        since: int,
     ) -> str | None:
         """Why not, by the names of ``resilience.retry.suppression.reason``; the budget is asked last, as it spends."""
         outcome = result.error if isinstance(result, Failure) else result.value
@@ -122,7 +137,7 @@ class Retry(Guard):
             return "circuit_open"
         if call.not_replayable is not None:
             return call.not_replayable
-        if self._is_nested(outcome, reading):
+        if self._is_nested(outcome, reading, since):
             return "nested"
         if is_final(reading):
             return "not_retryable"
@@ -134,11 +149,11 @@ class Retry(Guard):
             return "budget"
         return None
 
-    def _is_nested(self, outcome: object, reading: Reading) -> bool:
+    def _is_nested(self, outcome: object, reading: Reading, since: int) -> bool:
         """Only the innermost retry retries: of this process, of the services behind, of the services before us."""
         current = request.current()
         return (
-            is_exhausted(outcome)
+            is_exhausted(outcome, since)
             or (reading.chain is not None and reading.chain.exhausted)
             or (current is not None and current.attempt > 1)
         )
@@ -190,7 +205,11 @@ class Retry(Guard):
 
     def _give_up(self, call: Call, result: Result[Any]) -> None:
         call.retries_exhausted = True
-        mark_exhausted(result.error if isinstance(result, Failure) else result.value)
+        if isinstance(result, Failure):
+            mark_exhausted(result.error)
+        elif isinstance(self._options.on, Codes):
+            # A client's answer; any other value may be one object for good.
+            mark_exhausted(result.value)
 
     def _count(self, call: Call, *, failed: bool, retried: bool) -> None:
         kind = f"{'failure' if failed else 'success'}_{'with' if retried else 'without'}_retry"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 from rich.console import Console
 
+from otel_resilience.cli.demo.customer import Phase
 from otel_resilience.cli.demo.expectations import check
 from otel_resilience.cli.demo.fault import DATABASE_LOST, Fault, read_fault
 from otel_resilience.cli.demo.report import as_json, print_report
 from otel_resilience.cli.demo.story import tell
+from otel_resilience.cli.demo.tree import lines_of
 from tests.cli.demo.scene import Scene, plan_of
 
 
@@ -67,14 +70,31 @@ def test_branches_show_who_is_below_whom() -> None:
     ]
 
 
-def test_the_history_and_the_counts_are_tables() -> None:
-    text = printed(scene_of())
+def test_the_history_is_whole_on_a_narrow_terminal() -> None:
+    history = printed(scene_of(), width=80).split("history (UTC)")[1].split("What the customer")[0]
+    changes = [line.partition("  ")[2] for line in history.splitlines() if "→" in line]
 
-    assert "closed → open" in text
-    assert "half_open → closed" in text
+    assert changes == [
+        "orders → payments  closed → open",
+        "orders → payments  open → half_open",
+        "orders → payments  half_open → closed",
+    ]
+    assert re.findall(r"    opened by ledger DB_UNAVAILABLE in trace [0-9a-f]{32}$", history, re.MULTILINE)
+
+
+def test_the_counts_are_a_table() -> None:
     assert [
-        line.replace("│", " ").split() for line in text.splitlines() if "failing " in line and "│" in line
+        line.replace("│", " ").split()
+        for line in printed(scene_of()).splitlines()
+        if "failing " in line and "│" in line
     ] == [["failing", "0", "5", "3"]]
+
+
+def test_a_guide_lends_its_style_to_nothing_behind_it() -> None:
+    story = tell(scene_of().visit, scene_of().telemetry)
+    trace = next(each.trace for each in story.of(Phase.FAILING) if each.trace is not None)
+    for line in list(lines_of(trace))[1:]:
+        assert line.style == ""
 
 
 def test_a_fault_before_the_breaker_leaves_it_closed() -> None:

@@ -1,0 +1,186 @@
+"""What a Flask application does for one request, with its scope around and its answer told.
+
+The scope begins at ``Flask.__call__``: that is outside of every middleware on ``wsgi_app``, so the peer is the socket's own, before any
+proxy header is applied. The answer is known at the end of ``finalize_request``, for failures too, and the official SERVER span is
+still current there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask, Response, request
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
+from werkzeug.exceptions import HTTPException
+
+from otel_resilience.errors import codes
+from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
+from otel_resilience.exceptions import is_code
+from otel_resilience_instrumentation import _inbound, _processor
+from otel_resilience_instrumentation._http import is_failure
+from otel_resilience_instrumentation._server_span import adopt
+
+_log = logging.getLogger("otel_resilience")
+
+Environ = dict[str, Any]
+
+_KEY = "otel_resilience.request"
+
+
+class FlaskRequest:
+    """One request in an application's hands: its scope, and the exceptions that were met."""
+
+    def __init__(self, environ: Environ) -> None:
+        def field(name: str) -> str | None:
+            value = environ.get("HTTP_" + name.upper().replace("-", "_"))
+            return value if isinstance(value, str) else None
+
+        self.scope = _inbound.enter(fields=field, peer=_peer(environ), operation=None)
+        self.handled: Exception | None = None
+        self.uncaught: Exception | None = None
+
+    def answer(self, status: int | None) -> _inbound.Answer | None:
+        """What the answer with ``status`` tells; ``None`` for the status where the server makes it of an exception."""
+        if status is not None and not is_failure(status):
+            return None  # whatever was met on the way: the request recovered from it
+        error = self.uncaught
+        code = _own_code(self.handled)
+        if error is None and self.handled is not None and code is not None and status != 429:
+            error = self.handled
+        if status is None and error is None:
+            return None
+        self._name_operation()
+        return _inbound.answer(self.scope, status=status, error=error, code=code)
+
+    def _name_operation(self) -> None:
+        """The route and never the path: what users write is not shown to others."""
+        rule = request.url_rule
+        if rule is not None:
+            self.scope.request.operation = f"{request.method} {rule.rule}"
+
+
+def in_scope(call: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """``Flask.__call__`` with the request in hand."""
+
+    def scoped(app: Flask, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        if not is_http_instrumentation_enabled() or isinstance(environ.get(_KEY), FlaskRequest):
+            return call(app, environ, start_response)  # the second: an application mounted in another
+        try:
+            _processor.ensure_added()
+            current = FlaskRequest(environ)
+        except Exception:
+            _log.exception("a request is answered without its fields")
+            return call(app, environ, start_response)
+        environ[_KEY] = current
+        try:
+            return call(app, environ, start_response)
+        finally:
+            current.scope.leave()
+            environ.pop(_KEY, None)
+
+    return scoped
+
+
+def with_span(dispatch: Callable[..., Any]) -> Callable[..., Any]:
+    """``Flask.dispatch_request`` with the SERVER span known to the request: calls that fail below may begin at it."""
+
+    def dispatch_with_span(app: Flask, *args: Any, **kwargs: Any) -> Any:
+        current = _current()
+        if current is not None:
+            adopt(current.scope.request, trace.get_current_span())
+        return dispatch(app, *args, **kwargs)
+
+    return dispatch_with_span
+
+
+def knowing_handled(handle: Callable[..., Any]) -> Callable[..., Any]:
+    """``Flask.handle_user_exception`` with the exception kept that a handler of the application may answer for."""
+
+    def handle_known(app: Flask, error: Exception) -> Any:
+        current = _current()
+        if current is not None:
+            current.handled = error
+        return handle(app, error)
+
+    return handle_known
+
+
+def knowing_uncaught(handle: Callable[..., Response]) -> Callable[..., Response]:
+    """``Flask.handle_exception`` with the exception that nobody caught."""
+
+    def handle_known(app: Flask, error: Exception) -> Response:
+        current = _current()
+        if current is not None and not isinstance(error, HTTPException):
+            current.uncaught = error
+        try:
+            return handle(app, error)
+        except Exception:
+            # PROPAGATE_EXCEPTIONS: the WSGI server makes the answer, which has no room for a chain; it is recorded all the same.
+            _tell(current, None)
+            raise
+
+    return handle_known
+
+
+def telling(finalize: Callable[..., Response]) -> Callable[..., Response]:
+    """``Flask.finalize_request`` with the chain on an answer that fails."""
+
+    def finalize_and_tell(app: Flask, *args: Any, **kwargs: Any) -> Response:
+        response = finalize(app, *args, **kwargs)
+        _tell(_current(), response)
+        return response
+
+    return finalize_and_tell
+
+
+def _tell(current: FlaskRequest | None, response: Response | None) -> None:
+    if current is None:
+        return
+    try:
+        told = current.answer(None if response is None else response.status_code)
+        if response is None:
+            return
+        # An application that hands on what another service said hands on its chain too: that is ours to decide.
+        response.headers.pop(CHAIN_FIELD, None)
+        if told is not None and told.field is not None:
+            response.headers[CHAIN_FIELD] = told.field
+    except Exception:
+        _log.exception("an answer goes out without its error chain")
+
+
+def _current() -> FlaskRequest | None:
+    """The request in hand; ``None`` where Flask was not entered by the front door, as in ``test_request_context``."""
+    found = request.environ.get(_KEY)
+    return found if isinstance(found, FlaskRequest) else None
+
+
+def _peer(environ: Environ) -> str:
+    """The socket's address, also where a ProxyFix around the application has replaced it."""
+    original = environ.get("werkzeug.proxy_fix.orig")
+    address = (original if isinstance(original, dict) else environ).get("REMOTE_ADDR")
+    if address == "<local>":  # werkzeug's word for a Unix socket
+        return "unix:"
+    return address if isinstance(address, str) else ""
+
+
+def _own_code(error: Exception | None) -> str | None:
+    """The code of an exception that the application caught and answered for.
+
+    ``None`` where it says no more than the status: a peer's answer, an ``HTTPException``, a type that nobody knows.
+    """
+    if error is None:
+        return None
+    own = getattr(error, "error_code", None)
+    if is_code(own):
+        return str(own)
+    if (
+        isinstance(error, HTTPException)
+        or codes.http_status(error) is not None
+        or codes.grpc_status(error) is not None
+    ):
+        return None
+    code = codes.code_of(error)
+    return None if code == codes.INTERNAL else code

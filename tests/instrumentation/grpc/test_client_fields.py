@@ -1,0 +1,122 @@
+"""What goes out with an RPC, and what is read from one that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+
+from otel_resilience.context import correlation, request
+from otel_resilience.context.request import Request
+from otel_resilience.errors.adopt import error_chain
+from otel_resilience.events import FieldDiscarded
+from otel_resilience.testing import Recorder
+from otel_resilience_instrumentation._settings import Runtime
+from tests.instrumentation.grpc.policies import CHAIN, FINAL_CHAIN, THREE_ATTEMPTS
+from tests.instrumentation.grpc.rpc_server import Client, RpcServer, aborting
+
+Settings = Callable[..., Runtime]
+
+
+def test_an_unguarded_call_goes_out_with_its_fields(server: RpcServer, client: Client) -> None:
+    token = correlation.enter("order-17")
+    try:
+        assert client.get(b"x") == b"ok"
+    finally:
+        correlation.leave(token)
+    (asked,) = server.asked
+    assert asked.get("resilience") == "chain"
+    assert asked.get("x-correlation-id") == "order-17"
+
+
+def test_nothing_goes_out_to_a_host_outside(
+    server: RpcServer, settings: Settings, instrumented: None
+) -> None:
+    settings(internal_hosts="none,")
+    with Client(server.target) as client:
+        client.get(b"x")
+    assert server.asked[0].get("resilience") is None
+
+
+@pytest.mark.parametrize(("chain", "attempts"), [(CHAIN, 3), (FINAL_CHAIN, 1)])
+def test_the_root_of_the_peers_chain_decides_on_another_try(
+    server: RpcServer, client: Client, settings: Settings, chain: str, attempts: int
+) -> None:
+    settings(THREE_ATTEMPTS)
+    server.handler = aborting(grpc.StatusCode.UNAVAILABLE, error_chain=chain)
+    with pytest.raises(grpc.RpcError) as caught:
+        client.get(b"x")
+    assert len(server.asked) == attempts
+    found = error_chain(caught.value)
+    assert found is not None
+    assert (found.root.service, found.root_cause_code) == ("ledger", "DB_UNAVAILABLE")
+
+
+def test_a_failed_call_is_remembered_by_the_request_in_hand(server: RpcServer, client: Client) -> None:
+    server.handler = aborting(grpc.StatusCode.UNAVAILABLE, error_chain=CHAIN)
+    current = Request()
+    token = request.enter(current)
+    try:
+        with pytest.raises(grpc.RpcError):
+            client.get(b"x")
+    finally:
+        request.leave(token)
+    assert current.last_failure is not None
+    assert current.last_failure.received is not None
+    assert current.last_failure.code == "UNAVAILABLE"
+
+
+@pytest.mark.parametrize("chain", ["not a list (", '"a";c=lower', '"a";c=X' + ";z=1" * 900])
+def test_a_chain_that_is_none_is_ignored_and_counted(server: RpcServer, client: Client, chain: str) -> None:
+    server.handler = aborting(grpc.StatusCode.INTERNAL, error_chain=chain)
+    with Recorder() as recorder, pytest.raises(grpc.RpcError) as caught:
+        client.get(b"x")
+    assert error_chain(caught.value) is None
+    assert len(recorder.of(FieldDiscarded)) == 1
+
+
+def test_a_chain_from_outside_is_not_believed(
+    server: RpcServer, settings: Settings, instrumented: None
+) -> None:
+    settings(internal_hosts="none,")
+    server.handler = aborting(grpc.StatusCode.UNAVAILABLE, error_chain=CHAIN)
+    with Client(server.target) as client, Recorder() as recorder, pytest.raises(grpc.RpcError) as caught:
+        client.get(b"x")
+    assert error_chain(caught.value) is None
+    assert [event.reason for event in recorder.of(FieldDiscarded)] == ["untrusted"]
+
+
+def test_the_users_metadata_is_kept_repeated_keys_too(server: RpcServer, client: Client) -> None:
+    client.get(b"x", metadata=(("tag", "a"), ("tag", "b"), ("x-correlation-id", "mine"), ("k-bin", b"\x00")))
+    (asked,) = server.asked
+    assert asked.all("tag") == ["a", "b"]
+    assert asked.all("x-correlation-id") == ["mine"]
+    assert asked.all("k-bin") == [b"\x00"]
+
+
+def test_a_peer_without_us_that_says_what_went_wrong_is_a_root(
+    server: RpcServer, client: Client, settings: Settings
+) -> None:
+    info = b"\x0a\x0cOUT_OF_STOCK\x12\x08shop.com"
+    kind = b"type.googleapis.com/google.rpc.ErrorInfo"
+    detail = b"\x0a" + bytes([len(kind)]) + kind + b"\x12" + bytes([len(info)]) + info
+    status = b"\x1a" + bytes([len(detail)]) + detail
+    settings(THREE_ATTEMPTS)
+
+    def handler(message: Any, context: grpc.ServicerContext) -> Any:
+        context.set_trailing_metadata((("grpc-status-details-bin", status),))
+        context.abort(grpc.StatusCode.UNAVAILABLE, "sold out")
+
+    server.handler = handler
+    with pytest.raises(grpc.RpcError) as caught:
+        client.get(b"x")
+    chain = error_chain(caught.value)
+    assert chain is not None
+    assert (chain.root.service, chain.root_cause_code) == ("shop.com", "OUT_OF_STOCK")
+    assert len(server.asked) == 3  # it sent no chain: its status decides
+    settings(internal_hosts="none,")
+    with pytest.raises(grpc.RpcError) as caught:
+        client.get(b"x")
+    assert error_chain(caught.value) is None
