@@ -28,6 +28,7 @@ from otel_resilience.exceptions import (
     ServiceNotFoundError,
     ServiceTimeoutError,
 )
+from otel_resilience.mesh.mesh import ServiceMesh
 from otel_resilience.pipeline import Pipeline
 from otel_resilience.policies.bulkhead.policy import Bulkhead
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
@@ -75,6 +76,7 @@ __all__ = [
     "Retry",
     "RetryBudget",
     "ServiceInfo",
+    "ServiceMesh",
     "ServiceNotFoundError",
     "ServiceRegistry",
     "ServiceTimeoutError",

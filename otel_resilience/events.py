@@ -122,6 +122,15 @@ class ExecutionTimedOut(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointEjected(Event):
+    """An endpoint (``host:port``) of the service ``name`` is left out for ``seconds`` (or, not ``enforced``, would be)."""
+
+    address: str
+    seconds: float
+    enforced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDiscarded(Event):
     """A field from a peer was ignored; ``reason`` is ``malformed``, ``oversized`` or ``untrusted``."""
 

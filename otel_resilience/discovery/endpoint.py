@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 
 class EndpointState(StrEnum):
-    """What an endpoint is to those who call. ``draining``: it is gone, but calls to it are under way."""
+    """What an endpoint is to those who call, from best to worst.
+
+    ``ejected``: a mesh leaves it out, as calls to it kept failing. ``draining``: it is gone, but calls to it are under way.
+    """
 
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
+    EJECTED = "ejected"
     DRAINING = "draining"
 
 

@@ -23,6 +23,10 @@ class Registry(Protocol):
         """All healthy endpoints, maybe none. Raises ``ServiceNotFoundError``."""
         ...
 
+    def instances(self, name: str) -> list[Endpoint]:
+        """All endpoints that are there, healthy or not. Raises ``ServiceNotFoundError``."""
+        ...
+
     def selector(self, endpoints: Sequence[Endpoint]) -> Selector:
         """The registry's balancing over ``endpoints`` (at least one) of the caller's choice."""
         ...

@@ -131,6 +131,13 @@ class ServiceRegistry:
         wanted = tags_of("discover_all", tags) if tags else _NO_TAGS
         return self._catalogue.look_up(name).all(version, wanted, clock.current().monotonic())
 
+    def instances(self, name: str) -> list[Endpoint]:
+        """All endpoints that are there, healthy or not. Raises ``ServiceNotFoundError``."""
+        now = clock.current().monotonic()
+        return [
+            entry.endpoint for entry in self._catalogue.look_up(name).entries if entry.lease.expires_at > now
+        ]
+
     def selector(self, endpoints: Sequence[Endpoint]) -> Selector:
         """The registry's balancing over ``endpoints`` of the caller's choice. Raises ``ValueError`` where there are none."""
         if not endpoints:

@@ -11,6 +11,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_resilience.events import (
     AttemptFinished,
     CircuitStateChanged,
+    EndpointEjected,
     Event,
     ExecutionFailed,
     ExecutionFinished,
@@ -57,6 +58,7 @@ class TelemetryListener:
             HedgeStarted: self._hedge_started,
             HedgeFinished: self._hedge_finished,
             FaultInjected: self._fault_injected,
+            EndpointEjected: self._endpoint_ejected,
         }
 
     def __call__(self, event: Event) -> None:
@@ -127,6 +129,9 @@ class TelemetryListener:
     def _fault_injected(self, event: FaultInjected) -> None:
         self._counts.add(names.FAULTS, event.name, event.outcome.value)
         _shielded(self._emitter.fault_injected, event)
+
+    def _endpoint_ejected(self, event: EndpointEjected) -> None:
+        self._counts.add(names.EJECTIONS, event.name, event.enforced)
 
     def _field_discarded(self, event: FieldDiscarded) -> None:
         self._counts.add(names.PROPAGATION_DISCARDED, event.reason)

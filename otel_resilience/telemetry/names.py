@@ -298,6 +298,13 @@ ENDPOINTS = Metric(
     description="Endpoints that the registries of this process know of a service, by state.",
     attributes=(SERVICE_PEER_NAME, ENDPOINT_STATE),
 )
+EJECTIONS = Metric(
+    name="resilience.ejections",
+    instrument=Instrument.OBSERVABLE_COUNTER,
+    unit="{ejection}",
+    description="Endpoints of a service that were left out, as calls to them kept failing.",
+    attributes=(SERVICE_PEER_NAME, ENFORCED),
+)
 CONFIG_STATUS = Metric(
     name="resilience.config.status",
     instrument=Instrument.OBSERVABLE_UP_DOWN_COUNTER,
@@ -330,6 +337,7 @@ METRICS: tuple[Metric, ...] = (
     ERRORS,
     PROPAGATION_DISCARDED,
     ENDPOINTS,
+    EJECTIONS,
     CONFIG_STATUS,
 )
 

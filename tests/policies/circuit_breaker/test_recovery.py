@@ -243,3 +243,14 @@ def test_who_finds_no_place_among_the_probes_is_told_when_the_first_lease_ends()
         assert isinstance(probe, Permit)
         assert probe.lease_until == now + 4.0
     assert machine.admit(13.5, 0.0)[0] == Rejection(Refusal.HALF_OPEN_LIMIT, 0.5)
+
+
+def test_a_ramp_of_less_than_a_second_is_one_too() -> None:
+    machine = CircuitBreakerMachine(
+        CircuitBreakerOptions(failure_threshold=1, recovery_timeout=10.0, ramp_seconds=0.5)
+    )
+    for instant, verdict in ((0.0, Verdict.FAILURE), (10.0, Verdict.SUCCESS)):
+        permit, _ = machine.admit(instant, 0.0)
+        assert isinstance(permit, Permit)
+        machine.settle(permit, verdict, instant, 0.0)
+    assert machine.admit(10.0, 0.999)[0] == Rejection(Refusal.HALF_OPEN_LIMIT, 0.5)

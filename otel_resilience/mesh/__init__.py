@@ -1,0 +1,1 @@
+"""Calls by a service's name: policies around them, an endpoint for each attempt."""

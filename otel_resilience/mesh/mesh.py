@@ -1,0 +1,210 @@
+"""Calls by a service's name: guarded by the service's policies, each attempt at an endpoint of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+
+from otel_resilience.context import path
+from otel_resilience.context.path import Step
+from otel_resilience.discovery.endpoint import Endpoint
+from otel_resilience.discovery.interface import Registry
+from otel_resilience.discovery.registry import ServiceRegistry
+from otel_resilience.discovery.service_info import InstanceKey
+from otel_resilience.exceptions import ConfigurationError
+from otel_resilience.flow.decorate import Kind, kind_of
+from otel_resilience.flow.guard import Guard, qualified_name
+from otel_resilience.forking import forget_after_fork
+from otel_resilience.inventory import POLICIES
+from otel_resilience.mesh.line import Line
+from otel_resilience.mesh.policies import MeshPolicies, PolicyFile
+from otel_resilience.mesh.routing import in_hand
+from otel_resilience.policies.bulkhead.policy import Bulkhead
+from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
+from otel_resilience.policies.retry.policy import Retry
+from otel_resilience.policies.timeout.policy import Timeout
+
+if TYPE_CHECKING:
+    pass
+
+T = TypeVar("T")
+P = TypeVar("P", bound=Guard)
+
+
+class ServiceMesh:
+    """Routes calls to the healthy endpoints of ``registry`` (without one: of a registry of its own, ``mesh.registry``). Safe for threads and tasks.
+
+    A retry goes to another endpoint while there is one. An endpoint is left out after 5 failures in a row for 30 s times its ejections, never more than half of
+    them. ``zone``: endpoints there are preferred, as far as that zone is well. ``policies``: a policy file (``load_config``); what is set here goes before it.
+    """
+
+    policy_type = "service_mesh"
+
+    def __init__(
+        self,
+        registry: Registry | None = None,
+        *,
+        zone: str | None = None,
+        policies: PolicyFile | None = None,
+    ) -> None:
+        if zone is not None and (not isinstance(zone, str) or not zone):
+            raise ConfigurationError(f"ServiceMesh zone must be a text that is not empty, got {zone!r}")
+        self._owned = ServiceRegistry() if registry is None else None
+        self.registry: Registry = self._owned or registry  # type: ignore[assignment]  # one of the two is there
+        self._zone = zone
+        self._policies = MeshPolicies(policies)
+        self._lines: dict[str, Line] = {}
+        self._closers: list[Callable[[], None]] = []
+        self._closed = False
+        self.forget()
+        forget_after_fork(self)
+        POLICIES.expect_several(self.policy_type, "")
+        POLICIES.add(self.policy_type, "", self)
+
+    def forget(self) -> None:
+        """In a forked child: have a lock that nobody holds."""
+        self._lock = (
+            threading.Lock()
+        )  # guards the lines and what is to be closed; nothing else happens under it
+
+    def set_retry_policy(self, service: str, policy: Retry | None, *, operation: str | None = None) -> None:
+        """Retry calls of ``service``, or of one ``operation``; ``None``: not at all, whatever the file says.
+
+        To set a retry is to say that these calls may be sent twice.
+        """
+        self._set(service, operation, "retry", policy, Retry)
+
+    def set_timeout_policy(
+        self, service: str, policy: Timeout | None, *, operation: str | None = None
+    ) -> None:
+        """Bound each call in all, its retries included."""
+        self._set(service, operation, "timeout", policy, Timeout)
+
+    def set_circuit_breaker_policy(
+        self, service: str, policy: CircuitBreaker | None, *, operation: str | None = None
+    ) -> None:
+        """One circuit for all endpoints together. What it takes for a failure is what ejects endpoints."""
+        self._set(service, operation, "circuit_breaker", policy, CircuitBreaker)
+
+    def set_bulkhead_policy(
+        self, service: str, policy: Bulkhead | None, *, operation: str | None = None
+    ) -> None:
+        """Bound how many calls are under way at a time."""
+        self._set(service, operation, "bulkhead", policy, Bulkhead)
+
+    def call(self, service: str, operation: str, fn: Callable[[Endpoint], T]) -> T:
+        """Call ``fn`` with an endpoint of ``service``, in this thread; once for each attempt.
+
+        Raises what ``fn`` raises, as the same object, ``ServiceNotFoundError``, ``NoHealthyEndpointError``, or what a policy raises;
+        ``TypeError`` for a coroutine function.
+        """
+        if kind_of(fn) is not Kind.PLAIN:
+            raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is none: use acall()")
+        line = self.line(service)
+        routed = line.routed(operation)
+        if not routed.pipeline.enabled:
+            with line.unguarded() as endpoint:
+                return fn(endpoint)
+        return routed.pipeline.execute(
+            lambda: fn(_endpoint(service)), peer=service, not_replayable=routed.not_replayable
+        )
+
+    @overload
+    async def acall(self, service: str, operation: str, fn: Callable[[Endpoint], Awaitable[T]]) -> T: ...
+    @overload
+    async def acall(self, service: str, operation: str, fn: Callable[[Endpoint], T]) -> T: ...
+    async def acall(self, service: str, operation: str, fn: Callable[[Endpoint], Any]) -> Any:
+        """``call`` in this task; what ``fn`` returns is awaited if it can be."""
+        line = self.line(service)
+        routed = line.routed(operation)
+        if not routed.pipeline.enabled:
+            with line.unguarded() as endpoint:
+                return await routed.pipeline.aexecute(lambda: fn(endpoint))
+        return await routed.pipeline.aexecute(
+            lambda: fn(_endpoint(service)), peer=service, not_replayable=routed.not_replayable
+        )
+
+    def route_request(self, source: str, target: str, operation: str, fn: Callable[[Endpoint], T]) -> T:
+        """``call`` for ``source``: inside, the request's path (``CorrelationManager.request_path``) has one step more.
+
+        With a coroutine function it returns what is to be awaited.
+        """
+        step = Step(source, operation)
+        if kind_of(fn) is Kind.COROUTINE:
+            routed: Any = self._aroute(step, target, operation, fn)
+            awaitable: T = routed
+            return awaitable
+        token = path.enter(step)
+        try:
+            return self.call(target, operation, fn)
+        finally:
+            path.leave(token)
+
+    async def _aroute(self, step: Step, target: str, operation: str, fn: Callable[[Endpoint], Any]) -> Any:
+        token = path.enter(step)
+        try:
+            return await self.acall(target, operation, fn)
+        finally:
+            path.leave(token)
+
+    def line(self, service: str) -> Line:
+        """What is known of ``service``. Raises ``ServiceNotFoundError``, ``RuntimeError`` after ``close``."""
+        line = self._lines.get(service)
+        if line is not None and not self._closed:
+            return line
+        if self._closed:
+            raise RuntimeError("the mesh is closed")
+        self.registry.discover_all(
+            service
+        )  # a name that nobody registered gets no line: names may come from users
+        made = Line(self.registry, service, self._zone, self._policies)
+        with self._lock:
+            return self._lines.setdefault(service, made)
+
+    def ejected(self) -> Iterator[InstanceKey]:
+        """The endpoints that are left out now. Reads only."""
+        for line in tuple(self._lines.copy().values()):
+            yield from line.routes.ejected()
+
+    def close(self) -> None:
+        """Close the sessions and channels that were made here, and the registry if it is the mesh's own. May be called again."""
+        with self._lock:
+            self._closed = True
+            closers, self._closers = self._closers, []
+        for close in closers:
+            close()
+        if self._owned is not None:
+            self._owned.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _set(self, service: str, operation: str | None, kind: str, policy: P | None, wanted: type[P]) -> None:
+        if not isinstance(service, str) or not service:
+            raise ConfigurationError(f"ServiceMesh service must be a text that is not empty, got {service!r}")
+        if operation is not None and (not isinstance(operation, str) or not operation):
+            raise ConfigurationError(
+                f"ServiceMesh operation must be a text that is not empty, got {operation!r}"
+            )
+        if policy is not None and not isinstance(policy, wanted):
+            raise ConfigurationError(
+                f"ServiceMesh {kind} of {service!r} must be a {wanted.__name__}, got {policy!r}"
+            )
+        self._policies.set(service, operation, kind, policy)
+
+    def __repr__(self) -> str:
+        return f"ServiceMesh(zone={self._zone!r}, services={sorted(self._lines)!r})"
+
+
+def _endpoint(service: str) -> Endpoint:
+    endpoint = in_hand(service)
+    if endpoint is None:
+        raise RuntimeError(f"a call to {service} was made outside of its route")
+    return endpoint
