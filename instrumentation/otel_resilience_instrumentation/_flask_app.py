@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from otel_resilience.errors import codes
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
+from otel_resilience.errors.peek import peek
 from otel_resilience.exceptions import is_code
 from otel_resilience_instrumentation import _inbound, _processor
 from otel_resilience_instrumentation._http import is_failure
@@ -173,7 +174,7 @@ def _own_code(error: Exception | None) -> str | None:
     """
     if error is None:
         return None
-    own = getattr(error, "error_code", None)
+    own = peek(error, "error_code")
     if is_code(own):
         return str(own)
     if (

@@ -23,7 +23,7 @@ _ANSWERED = Reading(failed=False, verdict=Verdict.SUCCESS)
 
 #: gRPC's own words for what this side did; nothing else tells them from a peer's.
 _OWN_MISTAKES = frozenset({"Exception serializing request!", "Invalid metadata"})
-_CHANNEL_CLOSED = "Channel closed!"
+_CHANNEL_CLOSED = "Channel closed!"  # a stream that was begun says "Stream removed (Channel closed!)"
 
 
 class CallCancelled(BaseException):
@@ -135,7 +135,7 @@ def was_cancelled_here(call: Any) -> bool:
     if codes.grpc_status(call) != grpc.StatusCode.CANCELLED.name:
         return False
     cancelled = getattr(call, "cancelled", None)
-    return bool(callable(cancelled) and cancelled()) or call.details() == _CHANNEL_CLOSED
+    return bool(callable(cancelled) and cancelled()) or _CHANNEL_CLOSED in (call.details() or "")
 
 
 def _is_own_mistake(error: BaseException) -> bool:

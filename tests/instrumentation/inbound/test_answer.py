@@ -1,0 +1,90 @@
+"""What a failing answer tells the caller, the span and the metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from otel_resilience import DomainError
+from otel_resilience.errors.codecs import error_chain as codec
+from otel_resilience.telemetry import names
+from otel_resilience.telemetry.install import install
+from otel_resilience_instrumentation import _inbound
+from tests.instrumentation.inbound.answering import PASSED_ON, answer, enter
+
+
+class TestAnswer:
+    def test_what_goes_out(self) -> None:
+        told = answer(PASSED_ON, status=502)
+        assert told is not None
+        assert told.field == codec.encode(told.chain)
+        assert told.field.endswith(', "payments";c=HTTP_502;s="dddddddddddddddd";o="POST /charge";v="1.4"')
+
+    def test_who_did_not_ask_gets_none_but_it_is_recorded(self, spans: InMemorySpanExporter) -> None:
+        tracer = trace.get_tracer("test")
+        with (
+            enter() as scope,
+            tracer.start_as_current_span("POST /charge", kind=trace.SpanKind.SERVER) as span,
+        ):
+            told = _inbound.answer(scope, status=503)
+        assert told is not None
+        assert told.field is None
+        (finished,) = spans.get_finished_spans()
+        attributes = finished.attributes or {}
+        assert attributes["resilience.error.code"] == "HTTP_503"
+        assert attributes["resilience.error.root.service"] == "payments"
+        assert attributes["resilience.error.root.span_id"] == f"{span.get_span_context().span_id:016x}"
+        assert finished.links == ()
+
+    def test_the_chain_stands_on_the_servers_span_with_a_link_to_its_root(
+        self, spans: InMemorySpanExporter
+    ) -> None:
+        tracer = trace.get_tracer("test")
+        with enter() as scope:
+            scope.request.last_failure = PASSED_ON
+            with tracer.start_as_current_span("POST /charge", kind=trace.SpanKind.SERVER):
+                _inbound.answer(scope, status=502)
+        (finished,) = spans.get_finished_spans()
+        assert (finished.attributes or {})["resilience.error.chain.services"] == ("ledger", "payments")
+        assert [f"{link.context.span_id:016x}" for link in finished.links] == ["b" * 16]
+
+    def test_a_request_is_told_of_once(self) -> None:
+        with counted("GONE") as types, enter() as scope:
+            first = _inbound.answer(scope, status=500, error=DomainError("GONE"))
+            assert _inbound.answer(scope, status=500) is first
+        assert types == {"otel_resilience.exceptions.DomainError": 1}
+
+    @pytest.mark.parametrize(
+        ("known", "code", "error_type"),
+        [
+            ({"status": 503}, "HTTP_503", "503"),
+            ({"grpc_status": "UNAVAILABLE"}, "UNAVAILABLE", "UNAVAILABLE"),
+            ({"error": KeyError()}, "INTERNAL", "KeyError"),
+        ],
+    )
+    def test_by_what_type_it_is_counted(self, known: dict[str, Any], code: str, error_type: str) -> None:
+        with counted(code) as types:
+            answer(**known)
+        assert types == {error_type: 1}
+
+
+@contextmanager
+def counted(code: str) -> Iterator[dict[str | None, int]]:
+    """What is counted inside in ``resilience.errors`` with that root of this service, by ``error.type``."""
+    counts = install().counts
+
+    def read() -> Counter[str | None]:
+        series = counts.read(names.ERRORS).items()
+        return Counter(
+            {str(kind): n for (service, root, kind), n in series if (service, root) == ("payments", code)}
+        )
+
+    before, found = read(), dict[str | None, int]()
+    yield found
+    found.update(read() - before)
