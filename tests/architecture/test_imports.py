@@ -45,7 +45,7 @@ KNOWN_BY: dict[str, tuple[str, ...]] = {
     "rich": ("otel_resilience.cli",),
     "yaml": ("otel_resilience.config.yaml_document", "otel_resilience.cli"),
     "tomllib": ("otel_resilience.config.toml_document",),
-    "random": ("otel_resilience.chance", "otel_resilience.cli"),
+    "random": ("otel_resilience.chance", "otel_resilience.cli", "otel_resilience.testing"),
     "time": ("otel_resilience.clock", "otel_resilience.telemetry", "otel_resilience.cli"),
 }
 

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
+from contextvars import Context
+
 import pytest
 
 from otel_resilience import (
     Backoff,
+    Bulkhead,
+    BulkheadFullError,
     CircuitBreaker,
     CircuitOpenError,
     Deadline,
+    Endpoint,
+    Fallback,
+    FaultInjectedError,
+    FaultInjector,
+    Hedge,
     Pipeline,
+    RateLimitedError,
+    RateLimiter,
     Retry,
     RetryBudget,
+    ServiceInfo,
+    ServiceMesh,
+    ServiceRegistry,
     Timeout,
 )
 from otel_resilience.context import correlation, deadline
@@ -25,24 +41,28 @@ from tests.telemetry.observatory import Observatory
 AT_ONCE = Backoff(initial=0.0, jitter="none")
 
 
-def happen(observatory: Observatory, clock: ManualClock) -> Pipeline:
-    """Every event of the core, every attribute of every span, every metric; the policies shown live while the pipeline does."""
+def happen(observatory: Observatory, clock: ManualClock) -> list[object]:
+    """Every event of the core, every attribute of every span, every metric; what is shown lives while the answer does."""
     token = correlation.enter("abc")
     try:
-        guard = _remote(observatory, clock)
+        live = [_remote(observatory, clock), _endpoints(), *_pools()]
         _plain()
+        _instead()
+        _side_by_side()
         _late(clock)
         _overdue()
     finally:
         correlation.leave(token)
     ErrorPropagator().extract({"error-chain": "?"})
     observatory.telemetry.gauges.config_valid = True
-    return guard
+    return live
 
 
 def _remote(observatory: Observatory, clock: ManualClock) -> Pipeline:
     retry = Retry(on=Codes(), backoff=AT_ONCE, max_attempts=2, budget=RetryBudget())
-    guard = Pipeline("everything.remote", retry, CircuitBreaker(failure_threshold=2), trace=True)
+    guard = Pipeline(
+        "everything.remote", retry, CircuitBreaker(failure_threshold=2, slow_call_seconds=5.0), trace=True
+    )
     tracer = observatory.tracer()
     guard.execute(
         get(tracer, Response(503, ledger_chain()), Response(503, ledger_chain())),
@@ -88,3 +108,56 @@ def _overdue() -> None:
             Pipeline("everything.overdue", Timeout(1.0), trace=True).call(len, "")
     finally:
         deadline.restore(token)
+
+
+def _pools() -> list[object]:
+    bulkhead = Bulkhead("everything.pool", max_concurrency=1)
+    limiter = RateLimiter("everything.rate", rate=1.0)
+    with bulkhead, pytest.raises(BulkheadFullError):
+        Context().run(bulkhead.call, len, "")
+    limiter.call(len, "")
+    with pytest.raises(RateLimitedError):
+        limiter.call(len, "")
+    return [bulkhead, limiter]
+
+
+def _endpoints() -> object:
+    """A mesh of two endpoints, of which the one that keeps failing is ejected."""
+    registry = ServiceRegistry()
+    for port in (1, 2):
+        registry.register(ServiceInfo(name="payments", version="1", host="127.0.0.1", port=port))
+    mesh = ServiceMesh(registry)
+
+    def charge(endpoint: Endpoint) -> None:
+        if endpoint.port == 1:
+            raise ConnectionRefusedError
+
+    for _ in range(10):
+        with suppress(ConnectionRefusedError):
+            mesh.call("payments", "charge", charge)
+    return mesh, registry
+
+
+def _instead() -> None:
+    def away() -> None:
+        raise OSError("away")
+
+    Pipeline("everything.fallback", Fallback(7), FaultInjector(), trace=True).call(len, "")
+    with pytest.raises(FaultInjectedError):
+        Pipeline("everything.fault", FaultInjector(), trace=True).call(len, "")
+    assert Pipeline("everything.instead", Fallback(7), trace=True).call(away) == 7
+
+
+def _side_by_side() -> None:
+    """A hedge that is needed: threads and real time, since that is what it races."""
+    slow = threading.Event()
+    first = iter([True])
+
+    def work() -> int:
+        if next(first, False):
+            slow.wait(10)
+        return 1
+
+    guard = Pipeline("everything.hedge", Hedge(after=0.01, budget=RetryBudget()), trace=True)
+    assert guard.call(work) == 1
+    slow.set()

@@ -89,6 +89,9 @@ def test_severities_are_those_of_the_contract() -> None:
         "resilience.retry.exhausted": SeverityNumber.WARN,
         "resilience.execution.timed_out": SeverityNumber.WARN,
         "resilience.execution.exception": SeverityNumber.WARN,
+        "resilience.fallback.executed": SeverityNumber.INFO,
+        "resilience.hedge.started": SeverityNumber.DEBUG,
+        "resilience.fault.injected": SeverityNumber.INFO,
     }
     assert [event.name for event in names.EVENTS if not event.capped] == [
         "resilience.circuit_breaker.state_changed"

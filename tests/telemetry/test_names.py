@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
-from opentelemetry.sdk.metrics.export import Histogram, Sum
+from opentelemetry.sdk.metrics.export import Gauge, Histogram, Sum
 
 from otel_resilience.telemetry import names
 from otel_resilience.telemetry.names import Instrument
@@ -20,9 +20,9 @@ METRICS = {metric.name: metric for metric in names.METRICS}
 @pytest.fixture(scope="module")
 def everything() -> Iterator[Observatory]:
     with Observatory() as observatory, ManualClock() as clock:
-        guard = happen(observatory, clock)
+        live = happen(observatory, clock)
         yield observatory
-        del guard
+        del live
 
 
 def test_the_metrics_are_those_listed(everything: Observatory) -> None:
@@ -36,6 +36,8 @@ def test_a_metric_is_as_listed(everything: Observatory, metric: names.Metric) ->
     if metric.instrument is Instrument.HISTOGRAM:
         assert isinstance(emitted.data, Histogram)
         assert tuple(emitted.data.data_points[0].explicit_bounds) == names.DURATION_BOUNDARIES
+    elif metric.instrument is Instrument.OBSERVABLE_GAUGE:
+        assert isinstance(emitted.data, Gauge)
     else:
         assert isinstance(emitted.data, Sum)
         assert emitted.data.is_monotonic == (metric.instrument is Instrument.OBSERVABLE_COUNTER)
