@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from otel_resilience.inventory import Inventory
-from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
 from otel_resilience.policies.circuit_breaker.state import TRANSITIONS, BreakerState, Signal
-from otel_resilience.policies.retry_budget.policy import RetryBudget
 from otel_resilience.telemetry import names, safely
 from otel_resilience.telemetry.counts import Counts, Series
 from otel_resilience.telemetry.names import Instrument, Metric
+
+if TYPE_CHECKING:
+    from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
+    from otel_resilience.policies.retry_budget.policy import RetryBudget
 
 Point: TypeAlias = tuple[Series, int | float]
 
@@ -61,17 +63,15 @@ class Gauges:
         return lambda: self._counts.read(metric).items()
 
     def _breaker_status(self) -> Iterable[Point]:
-        for name, live in self._policies.live(CircuitBreaker.policy_type).items():
-            states = [policy.state for policy in live if isinstance(policy, CircuitBreaker)]
+        for name, breakers in self._breakers():
+            states = [breaker.state for breaker in breakers]
             worst = max(states, key=_BY_GRAVITY.index, default=None)
             for state in BreakerState:
                 yield (name, state.value), int(state is worst)
 
     def _breaker_transitions(self) -> Iterable[Point]:
         points: dict[Series, int | float] = {
-            (name, after, before): 0
-            for name in self._policies.live(CircuitBreaker.policy_type)
-            for after, before in _AUTOMATIC
+            (name, after, before): 0 for name, _ in self._breakers() for after, before in _AUTOMATIC
         }
         points.update(self._counts.read(names.BREAKER_TRANSITIONS))
         return points.items()
@@ -84,11 +84,23 @@ class Gauges:
         for name, budgets in self._budgets():
             yield (name,), sum(budget.limit for budget in budgets)
 
+    def _breakers(self) -> Iterable[tuple[str, list[CircuitBreaker]]]:
+        known = self._policies.live("circuit_breaker")
+        if known:  # and so its class is loaded: a process without policies never loads it for being looked at
+            from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
+
+            for name, live in known.items():
+                yield name, [policy for policy in live if isinstance(policy, CircuitBreaker)]
+
     def _budgets(self) -> Iterable[tuple[str, list[RetryBudget]]]:
-        for name, live in self._policies.live(RetryBudget.policy_type).items():
-            budgets = [policy for policy in live if isinstance(policy, RetryBudget)]
-            if budgets:
-                yield name, budgets
+        known = self._policies.live("retry_budget")
+        if known:
+            from otel_resilience.policies.retry_budget.policy import RetryBudget
+
+            for name, live in known.items():
+                budgets = [policy for policy in live if isinstance(policy, RetryBudget)]
+                if budgets:
+                    yield name, budgets
 
     def _config_status(self) -> Iterable[Point]:
         if self.config_valid is not None:
