@@ -7,9 +7,11 @@ current when they were made; who knows spans is told by ``use_identity``, so tha
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from otel_resilience.events import Cause
+
+E = TypeVar("E", bound=BaseException)
 
 
 class Identity(NamedTuple):
@@ -54,6 +56,9 @@ class ResilienceError(Exception):
         if retry_after is not None:
             self.retry_after = retry_after
         self.trace_id, self.span_id, self.parent_spans = _identify()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restored, (type(self), self.args, vars(self))
 
 
 class RejectedError(ResilienceError):
@@ -143,6 +148,17 @@ class DomainError(Exception):
         self.error_code = code
         self.retryable = retryable
         self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restored, (type(self), self.args, vars(self))
+
+
+def restored(kind: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
+    """An error that was copied, or came from another process: as it was made, whatever its constructor asks for."""
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(state)
+    return error
 
 
 def is_code(text: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_resilience.exceptions import ResilienceError
+from otel_resilience.exceptions import ResilienceError, restored
 
 _made: dict[tuple[type[ResilienceError], type[Exception]], type[ResilienceError]] = {}
 
@@ -17,9 +17,17 @@ def both(ours: type[ResilienceError], theirs: type[Exception]) -> type[Resilienc
     members = {
         "__module__": ours.__module__,
         "__doc__": f"{ours.__doc__} For users of the client it is also a {theirs.__name__}.",
+        # Known by its two classes: a module does not have it, and neither has another process before it makes it.
+        "__reduce__": lambda error: (_restored, (ours, theirs, error.args, vars(error))),
     }
     # Two threads may both make one; the first that is kept is everybody's.
     return _made.setdefault((ours, theirs), type(ours.__name__, (ours, theirs), members))
+
+
+def _restored(
+    ours: type[ResilienceError], theirs: type[Exception], args: tuple[Any, ...], state: dict[str, Any]
+) -> ResilienceError:
+    return restored(both(ours, theirs), args, state)
 
 
 def as_both(error: ResilienceError, theirs: type[Exception], **attributes: Any) -> ResilienceError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-from importlib.metadata import PackageNotFoundError, version
 
 from opentelemetry.instrumentation.environment_variables import OTEL_PYTHON_DISABLED_INSTRUMENTATIONS
 
+from otel_resilience.telemetry.names import VERSION
 from otel_resilience_instrumentation import _instrumentor, _layer, _processor, _settings
 
 _log = logging.getLogger("otel_resilience")
@@ -48,7 +48,7 @@ def start_line(active: list[_instrumentor.LayeredInstrumentor]) -> str:
     else:
         guarded = ", ".join(config.guarded_services) or "none"
         policies = f"file {config.path}; services guarded: {guarded}; mode {config.mode}"
-    return f"otel-resilience {_version()}: instrumentors {names}; {policies}"
+    return f"otel-resilience {VERSION}: instrumentors {names}; {policies}"
 
 
 def _say_what_is_missing(instrumentor: _instrumentor.LayeredInstrumentor) -> None:
@@ -57,10 +57,3 @@ def _say_what_is_missing(instrumentor: _instrumentor.LayeredInstrumentor) -> Non
         return
     if importlib.util.find_spec(needs) is None:
         _log.warning("%s has no spans to record on: %s is not installed", instrumentor.name, needs)
-
-
-def _version() -> str:
-    try:
-        return version("otel-resilience")
-    except PackageNotFoundError:  # run from a checkout
-        return "unknown"

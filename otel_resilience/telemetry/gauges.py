@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from otel_resilience.inventory import Inventory
-from otel_resilience.policies.bulkhead.policy import Bulkhead
-from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
-from otel_resilience.policies.circuit_breaker.state import TRANSITIONS, BreakerState, Signal
-from otel_resilience.policies.retry_budget.policy import RetryBudget
+from otel_resilience.policies.circuit_breaker.transitions import TRANSITIONS, BreakerState, Signal
 from otel_resilience.telemetry import names, safely
 from otel_resilience.telemetry.counts import Counts, Series
-from otel_resilience.telemetry.endpoints import count_endpoints
 from otel_resilience.telemetry.names import Instrument, Metric
 from otel_resilience.windows.tally import Tally
 
+if TYPE_CHECKING:  # a process without policies loads none for being looked at
+    from otel_resilience.policies.bulkhead.policy import Bulkhead
+    from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
+    from otel_resilience.policies.retry_budget.policy import RetryBudget
+
 Point: TypeAlias = tuple[Series, int | float]
+
+#: The kinds that the inventory knows policies by, each of one class.
+_BREAKER, _BUDGET, _BULKHEAD, _REGISTRY = "circuit_breaker", "retry_budget", "bulkhead", "service_registry"
 
 #: From best to worst, for several live breakers of one name.
 _BY_GRAVITY = (
@@ -61,7 +65,7 @@ class Gauges:
             names.BULKHEAD_LIMIT.name: lambda: self._bulkheads(lambda each: each.options.max_concurrency),
             names.BULKHEAD_QUEUE_USAGE.name: lambda: self._bulkheads(lambda each: each.waiting),
             names.BULKHEAD_QUEUE_LIMIT.name: lambda: self._bulkheads(lambda each: each.options.max_queue),
-            names.ENDPOINTS.name: lambda: count_endpoints(self._policies),
+            names.ENDPOINTS.name: self._endpoints,
             names.CONFIG_STATUS.name: self._config_status,
         }
         for metric in names.METRICS:
@@ -79,9 +83,7 @@ class Gauges:
 
     def _breaker_transitions(self) -> Iterable[Point]:
         points: dict[Series, int | float] = {
-            (name, after, before): 0
-            for name in self._policies.live(CircuitBreaker.policy_type)
-            for after, before in _AUTOMATIC
+            (name, after, before): 0 for name in self._policies.live(_BREAKER) for after, before in _AUTOMATIC
         }
         points.update(self._counts.read(names.BREAKER_TRANSITIONS))
         return points.items()
@@ -98,8 +100,8 @@ class Gauges:
                 yield (name,), _together(judges).slow_ratio
 
     def _breakers(self) -> Iterable[tuple[str, list[CircuitBreaker]]]:
-        for name, live in self._policies.live(CircuitBreaker.policy_type).items():
-            yield name, [policy for policy in live if isinstance(policy, CircuitBreaker)]
+        for name, live in self._policies.live(_BREAKER).items():
+            yield name, cast("list[CircuitBreaker]", live)
 
     def _budgets_available(self) -> Iterable[Point]:
         for name, budgets in self._budgets():
@@ -110,16 +112,21 @@ class Gauges:
             yield (name,), sum(budget.limit for budget in budgets)
 
     def _budgets(self) -> Iterable[tuple[str, list[RetryBudget]]]:
-        for name, live in self._policies.live(RetryBudget.policy_type).items():
-            budgets = [policy for policy in live if isinstance(policy, RetryBudget)]
-            if budgets:
-                yield name, budgets
+        for name, live in self._policies.live(_BUDGET).items():
+            if live:
+                yield name, cast("list[RetryBudget]", live)
 
     def _bulkheads(self, measure: Callable[[Bulkhead], int]) -> Iterable[Point]:
-        for name, live in self._policies.live(Bulkhead.policy_type).items():
-            bulkheads = [policy for policy in live if isinstance(policy, Bulkhead)]
-            if bulkheads:
-                yield (name,), sum(map(measure, bulkheads))
+        for name, live in self._policies.live(_BULKHEAD).items():
+            if live:
+                yield (name,), sum(map(measure, cast("list[Bulkhead]", live)))
+
+    def _endpoints(self) -> Iterable[Point]:
+        if not self._policies.live(_REGISTRY):
+            return ()
+        from otel_resilience.telemetry.endpoints import count_endpoints
+
+        return count_endpoints(self._policies)
 
     def _config_status(self) -> Iterable[Point]:
         if self.config_valid is not None:

@@ -62,10 +62,24 @@ def test_the_public_list_is_sorted_and_complete() -> None:
     public = otel_resilience.__all__
     assert list(public) == sorted(public)
     assert [name for name in public if not hasattr(otel_resilience, name)] == []
+    assert set(public) <= set(dir(otel_resilience))
+    assert not hasattr(otel_resilience, "nothing_of_that_name")
+
+
+def test_the_package_re_exports_and_does_nothing_else() -> None:
+    """What a type checker reads, what is loaded when it is asked for, and the list of names are the same."""
     body = ast.parse(Path(otel_resilience.__file__).read_text(encoding="utf-8")).body
-    assert {type(node) for node in body} <= {ast.Expr, ast.ImportFrom, ast.Assign}, (
-        "re-exports, and does nothing else"
-    )
+    (checked, lookup) = (node for node in body if isinstance(node, ast.If))
+    assert {type(node) for node in body} <= {ast.Expr, ast.ImportFrom, ast.Assign, ast.If}
+    assert {type(node) for node in lookup.body} == {ast.FunctionDef}
+    declared = {
+        alias.name: str(node.module).removeprefix("otel_resilience.")
+        for node in checked.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert declared == otel_resilience._MODULES
+    assert sorted(declared) == sorted(otel_resilience.__all__)
 
 
 def _written_files() -> Iterator[Path]:

@@ -24,6 +24,7 @@ ENTRY_POINTS = {
         "resilience_httpx": f"{MODULE}.httpx:HttpxInstrumentor",
         "resilience_requests": f"{MODULE}.requests:RequestsInstrumentor",
     },
+    "pytest11": {"otel_resilience": "otel_resilience.testing.fixtures"},
     "opentelemetry_post_instrument": {"resilience": f"{MODULE}.post_instrument:post_instrument"},
 }
 
