@@ -13,6 +13,7 @@ from otel_resilience.discovery.endpoint import Endpoint
 from otel_resilience.discovery.interface import Registry
 from otel_resilience.discovery.registry import ServiceRegistry
 from otel_resilience.discovery.service_info import InstanceKey
+from otel_resilience.errors.dialects.http import is_idempotent
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.flow.decorate import Kind, kind_of
 from otel_resilience.flow.guard import Guard, qualified_name
@@ -38,6 +39,7 @@ class ServiceMesh:
 
     A retry goes to another endpoint while there is one. An endpoint is left out after 5 failures in a row for 30 s times its ejections, never more than half of
     them. ``zone``: endpoints there are preferred, as far as that zone is well. ``policies``: a policy file (``load_config``); what is set here goes before it.
+    ``owns_registry``: ``close`` closes it too.
     """
 
     policy_type = "service_mesh"
@@ -48,11 +50,12 @@ class ServiceMesh:
         *,
         zone: str | None = None,
         policies: PolicyFile | None = None,
+        owns_registry: bool = False,
     ) -> None:
         if zone is not None and (not isinstance(zone, str) or not zone):
             raise ConfigurationError(f"ServiceMesh zone must be a text that is not empty, got {zone!r}")
-        self._owned = ServiceRegistry() if registry is None else None
-        self.registry: Registry = self._owned or registry  # type: ignore[assignment]  # one of the two is there
+        self.registry: Registry = ServiceRegistry() if registry is None else registry
+        self._owns_registry = registry is None or owns_registry
         self._zone = zone
         self._policies = MeshPolicies(policies)
         self._lines: dict[str, Line] = {}
@@ -103,7 +106,7 @@ class ServiceMesh:
         if kind_of(fn) is not Kind.PLAIN:
             raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is none: use acall()")
         line = self.line(service)
-        routed = line.routed(operation)
+        routed = line.routed(operation, idempotent=is_idempotent(operation), opted_in=True)
         if not routed.pipeline.enabled:
             with line.unguarded() as endpoint:
                 return fn(endpoint)
@@ -118,7 +121,7 @@ class ServiceMesh:
     async def acall(self, service: str, operation: str, fn: Callable[[Endpoint], Any]) -> Any:
         """``call`` in this task; what ``fn`` returns is awaited if it can be."""
         line = self.line(service)
-        routed = line.routed(operation)
+        routed = line.routed(operation, idempotent=is_idempotent(operation), opted_in=True)
         if not routed.pipeline.enabled:
             with line.unguarded() as endpoint:
                 return await routed.pipeline.aexecute(lambda: fn(endpoint))
@@ -175,8 +178,8 @@ class ServiceMesh:
             closers, self._closers = self._closers, []
         for close in closers:
             close()
-        if self._owned is not None:
-            self._owned.close()
+        if self._owns_registry:
+            self.registry.close()
 
     def __enter__(self) -> Self:
         return self
