@@ -1,7 +1,13 @@
-"""How the results of ``requests`` are read; the mesh's sessions read them alike."""
+"""How ``requests`` is spoken; the mesh's sessions speak it alike."""
 
 from __future__ import annotations
 
-from otel_resilience.errors.dialects.requests import RequestsDialect, says_something
+from otel_resilience.errors.dialects.requests import (
+    RequestsDialect,
+    is_replayable,
+    is_rewindable,
+    says_something,
+    shortened,
+)
 
-__all__ = ["RequestsDialect", "says_something"]
+__all__ = ["RequestsDialect", "is_replayable", "is_rewindable", "says_something", "shortened"]

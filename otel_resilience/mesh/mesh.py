@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -29,6 +30,10 @@ from otel_resilience.policies.timeout.policy import Timeout
 
 if TYPE_CHECKING:
     pass
+
+if TYPE_CHECKING:
+    import grpc
+    import requests
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Guard)
@@ -59,7 +64,7 @@ class ServiceMesh:
         self._zone = zone
         self._policies = MeshPolicies(policies)
         self._lines: dict[str, Line] = {}
-        self._closers: list[Callable[[], None]] = []
+        self._clients: weakref.WeakSet[requests.Session | grpc.Channel] = weakref.WeakSet()
         self._closed = False
         self.forget()
         forget_after_fork(self)
@@ -152,6 +157,18 @@ class ServiceMesh:
         finally:
             path.leave(token)
 
+    def session(self, service: str) -> requests.Session:
+        """A new ``requests.Session`` for ``service``: ``session.get("/accounts/7")``. Needs requests; closed with the mesh at the latest.
+
+        Rejections are ``requests.ConnectionError`` too. Raises ``ServiceNotFoundError``.
+        """
+        from otel_resilience.mesh.session import MeshSession  # an optional library
+
+        self.line(service)
+        session = MeshSession(service, self.line)
+        self._close_with_mesh(session)
+        return session
+
     def line(self, service: str) -> Line:
         """What is known of ``service``. Raises ``ServiceNotFoundError``, ``RuntimeError`` after ``close``."""
         line = self._lines.get(service)
@@ -175,9 +192,10 @@ class ServiceMesh:
         """Close the sessions and channels that were made here, and the registry if it is the mesh's own. May be called again."""
         with self._lock:
             self._closed = True
-            closers, self._closers = self._closers, []
-        for close in closers:
-            close()
+            clients = list(self._clients)
+            self._clients.clear()
+        for client in clients:
+            client.close()
         if self._owns_registry:
             self.registry.close()
 
@@ -188,6 +206,10 @@ class ServiceMesh:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self.close()
+
+    def _close_with_mesh(self, client: requests.Session | grpc.Channel) -> None:
+        with self._lock:
+            self._clients.add(client)
 
     def _set(self, service: str, operation: str | None, kind: str, policy: P | None, wanted: type[P]) -> None:
         if not isinstance(service, str) or not service:

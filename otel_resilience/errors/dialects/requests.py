@@ -1,4 +1,4 @@
-"""How the results of ``requests`` are read."""
+"""How ``requests`` is spoken: how results are read, which requests can be sent twice, how time limits are written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from requests import exceptions
 from requests.models import PreparedRequest, Response
+from urllib3.util import Timeout
 
 from otel_resilience.errors import codes
 from otel_resilience.errors.adopt import is_timed_out
@@ -31,6 +32,8 @@ _OWN_MISTAKES = (
     exceptions.UnrewindableBodyError,
     exceptions.StreamConsumedError,
 )
+#: urllib3 refuses a timeout of 0; this one has as good as passed.
+_SHORTEST_WAIT = 0.001
 _TIMED_OUT = frozenset({"READ_TIMEOUT", "CONNECT_TIMEOUT"})
 
 
@@ -77,3 +80,28 @@ def says_something(error: BaseException) -> bool:
 
 def _read_response(response: Response) -> Reading:
     return http.read_response(response, response.status_code, response.headers.get("Retry-After"))
+
+
+def is_replayable(request: PreparedRequest) -> bool:
+    """Whether the body of ``request`` can be sent a second time."""
+    return request.body is None or isinstance(request.body, str | bytes) or is_rewindable(request)
+
+
+def is_rewindable(request: PreparedRequest) -> bool:
+    """Whether the library noted where the reading of the body, a file, began, as it does for redirects."""
+    return isinstance(getattr(request, "_body_position", None), int)
+
+
+def shortened(timeout: Any, left: float) -> Timeout:
+    """The user's ``timeout`` in all its forms, ending no later than in ``left`` seconds in all."""
+    left = max(left, _SHORTEST_WAIT)
+    connect, read, total = timeout, timeout, None
+    if isinstance(timeout, tuple):
+        connect, read = timeout
+    elif isinstance(timeout, Timeout):
+        connect, read, total = timeout._connect, timeout._read, timeout.total
+    return Timeout(connect=_at_most(connect, left), read=_at_most(read, left), total=_at_most(total, left))
+
+
+def _at_most(seconds: Any, left: float) -> float:
+    return min(seconds, left) if isinstance(seconds, int | float) else left
