@@ -8,6 +8,7 @@ import grpc
 
 from otel_resilience.errors import codes
 from otel_resilience.errors.adopt import is_timed_out
+from otel_resilience.errors.dialects.own_errors import as_both
 from otel_resilience.errors.reading import Reading, read_error
 from otel_resilience.exceptions import (
     DeadlineExceededError,
@@ -17,7 +18,6 @@ from otel_resilience.exceptions import (
     ServiceTimeoutError,
 )
 from otel_resilience.outcome import Result, Success, Verdict
-from otel_resilience_instrumentation._own_errors import as_both
 
 _ANSWERED = Reading(failed=False, verdict=Verdict.SUCCESS)
 

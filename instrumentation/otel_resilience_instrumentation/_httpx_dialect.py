@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from otel_resilience.errors.adopt import is_timed_out
+from otel_resilience.errors.dialects.own_errors import as_both
 from otel_resilience.errors.reading import SUCCEEDED, Reading, read_error
 from otel_resilience.exceptions import (
     DeadlineExceededError,
@@ -17,7 +18,6 @@ from otel_resilience.exceptions import (
 )
 from otel_resilience.outcome import Result, Success, Verdict
 from otel_resilience_instrumentation import _http
-from otel_resilience_instrumentation._own_errors import as_both
 
 #: What the caller did wrong, before anything was sent: it says nothing of the dependency.
 _OWN_MISTAKES = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)

@@ -32,14 +32,17 @@ from otel_resilience_instrumentation._official import draws_client_spans
 from otel_resilience_instrumentation._outbound import request_fields
 from otel_resilience_instrumentation._problem import problem_chain
 from otel_resilience_instrumentation._received import read_chain
-from otel_resilience_instrumentation._requests_dialect import RequestsDialect, says_something
+from otel_resilience_instrumentation._requests_dialect import (
+    RequestsDialect,
+    is_replayable,
+    is_rewindable,
+    says_something,
+    shortened,
+)
 
 _log = logging.getLogger("otel_resilience")
 
 Send = Callable[..., Response]
-
-#: urllib3 refuses a timeout of 0; this one has as good as passed.
-_SHORTEST_WAIT = 0.001
 
 _in_hand: ContextVar[SessionCall | None] = ContextVar("otel_resilience.requests", default=None)
 
@@ -89,7 +92,7 @@ class SessionCall:
             return self._unguarded()
         _processor.ensure_added()
         not_replayable = (
-            None if self._target.idempotent and _is_replayable(self._request) else _http.NOT_IDEMPOTENT
+            None if self._target.idempotent and is_replayable(self._request) else _http.NOT_IDEMPOTENT
         )
         response: Response = self._target.pipeline.execute(
             self._attempt, dialect=self._dialect, peer=self._target.service, not_replayable=not_replayable
@@ -147,7 +150,7 @@ class SessionCall:
         if self._last is None:
             return
         self._last.close()
-        if _is_rewindable(self._request):
+        if is_rewindable(self._request):
             rewind_body(self._request)
 
     def _receive(self, response: Response) -> None:
@@ -221,15 +224,6 @@ class SessionCall:
                 del copy.headers[name]
 
 
-def _is_replayable(request: PreparedRequest) -> bool:
-    return request.body is None or isinstance(request.body, str | bytes) or _is_rewindable(request)
-
-
-def _is_rewindable(request: PreparedRequest) -> bool:
-    # Where a file's reading began, as the library noted it for redirects; anything else cannot be sent again.
-    return isinstance(getattr(request, "_body_position", None), int)
-
-
 class _GuardingHooks(dict[str, Any]):
     """The user's ``hooks`` with ours first: a body that is read at once is read until ``expires_at``, a streamed one as the user likes.
 
@@ -248,18 +242,3 @@ class _GuardingHooks(dict[str, Any]):
 
 def _users(hooks: Any) -> Any:
     return hooks.users if isinstance(hooks, _GuardingHooks) else hooks
-
-
-def shortened(timeout: Any, left: float) -> Timeout:
-    """The user's ``timeout`` in all its forms, ending no later than in ``left`` seconds in all."""
-    left = max(left, _SHORTEST_WAIT)
-    connect, read, total = timeout, timeout, None
-    if isinstance(timeout, tuple):
-        connect, read = timeout
-    elif isinstance(timeout, Timeout):
-        connect, read, total = timeout._connect, timeout._read, timeout.total
-    return Timeout(connect=_at_most(connect, left), read=_at_most(read, left), total=_at_most(total, left))
-
-
-def _at_most(seconds: Any, left: float) -> float:
-    return min(seconds, left) if isinstance(seconds, int | float) else left

@@ -15,6 +15,8 @@ from otel_resilience.discovery.balancing.balancer import Balancing
 from otel_resilience.discovery.registry import ServiceRegistry
 from otel_resilience.discovery.service_info import ServiceInfo
 from otel_resilience.exceptions import ConfigurationError
+from otel_resilience.mesh.mesh import ServiceMesh
+from otel_resilience.mesh.policies import Stated
 from otel_resilience.outcome import Mode
 from otel_resilience.pipeline import Pipeline
 
@@ -95,6 +97,10 @@ class Config:
                     registry.register(ServiceInfo(name=name, host=endpoint.host, port=endpoint.port))
         return registry
 
+    def mesh(self, balancing: Balancing = "round_robin", *, zone: str | None = None) -> ServiceMesh:
+        """A new mesh over ``registry(balancing)``, with the policies of this file. Closing it closes that registry."""
+        return ServiceMesh(self.registry(balancing), zone=zone, policies=self, owns_registry=True)
+
     def mode_of(self, service: str) -> Mode:
         """The mode of one service."""
         return self._forced or self._spec.services[service].mode or self._spec.mode
@@ -127,6 +133,13 @@ class Config:
         name = self._index.by_grpc_service(service)
         targets = self._targets[name] if name is not None else self._by_grpc_target(target)
         return None if targets is None else targets.of_grpc(service, method)
+
+    def stated_for(self, service: str, operation: str) -> Stated | None:
+        """What the file says of a mesh's calls of ``operation``; ``None`` for a service that it does not have, if there is no catch-all."""
+        targets = self._targets.get(service)
+        if targets is None and self._catch_all is not None:
+            targets = self._catch_all.of(HostPort(service))
+        return None if targets is None else targets.stated_for(operation)
 
     def _by_grpc_target(self, target: str) -> ServiceTargets | None:
         known = self._grpc_targets.get(target)

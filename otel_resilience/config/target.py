@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from otel_resilience.config.operations import Operations
 from otel_resilience.config.service_policies import ServicePolicies
 from otel_resilience.config.specs import ServiceSpec
+from otel_resilience.errors.dialects.http import IDEMPOTENT_METHODS
+from otel_resilience.mesh.policies import Stated
 from otel_resilience.outcome import Mode
 from otel_resilience.pipeline import Pipeline
-
-#: Methods that may be sent twice by their definition (RFC 9110, section 9.2.2), without TRACE, which nobody guards.
-IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,9 @@ class ServiceTargets:
         self.policies = ServicePolicies(spec, mode, alone=alone)
         self._operations = Operations(each.key for each in spec.operations.values())
         self._idempotent = {text: each.idempotent for text, each in spec.operations.items()}
+        self._names = {None: spec.policies.names} | {
+            text: each.policies.names for text, each in spec.operations.items()
+        }
         self._targets = {
             operation: (self._target(spec.name, operation, False), self._target(spec.name, operation, True))
             for operation in (None, *spec.operations)
@@ -51,9 +53,21 @@ class ServiceTargets:
 
     def pipeline(self, operation: str | None) -> Pipeline:
         """The pipeline of an operation by its key, or by a call of it; else the service's."""
-        if operation is not None and operation not in self._idempotent:
-            operation = self._operations.find(operation)
-        return self.policies.pipeline(operation)
+        return self.policies.pipeline(None if operation is None else self._key(operation))
+
+    def stated_for(self, operation: str) -> Stated:
+        """What holds for a mesh's calls of ``operation``, by its key, or by a call of it."""
+        key = self._key(operation)
+        pipeline = self.policies.pipeline(key)
+        return Stated(
+            operation=key,
+            policies=dict(zip(self._names[key], pipeline.policies, strict=True)),
+            idempotent=None if key is None else self._idempotent[key],
+            mode=pipeline.mode,
+        )
+
+    def _key(self, operation: str) -> str | None:
+        return operation if operation in self._idempotent else self._operations.find(operation)
 
     def _target(self, service: str, operation: str | None, idempotent: bool) -> Target | None:
         pipeline = self.policies.pipeline(operation)

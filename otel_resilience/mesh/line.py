@@ -24,7 +24,6 @@ class Routed:
 
     pipeline: Pipeline
     not_replayable: str | None
-    idempotent: bool
 
 
 class Line:
@@ -43,11 +42,17 @@ class Line:
         """Have a lock that nobody holds."""
         self._lock = threading.Lock()  # guards the making of pipelines
 
-    def routed(self, operation: str) -> Routed:
-        """What guards and routes a call of ``operation``."""
+    def routed(self, operation: str, *, idempotent: bool = False, opted_in: bool = False) -> Routed:
+        """What guards and routes a call of ``operation``.
+
+        Where nobody said whether this very operation may be sent twice it is ``idempotent`` by its nature, or whoever set a retry
+        in code has said so (``opted_in``: the caller is that code).
+        """
         plan = self._policies.plan(self.service, operation)
-        may_repeat = plan.retries_by_code or plan.idempotent
-        return Routed(self._pipeline(plan), None if may_repeat else _NOT_IDEMPOTENT, plan.idempotent)
+        may_repeat = plan.repeatable
+        if may_repeat is None:
+            may_repeat = idempotent or (opted_in and plan.retries_by_code)
+        return Routed(self._pipeline(plan), None if may_repeat else _NOT_IDEMPOTENT)
 
     def unguarded(self) -> Unguarded:
         """An endpoint for a call that no policy guards. Raises ``NoHealthyEndpointError``."""

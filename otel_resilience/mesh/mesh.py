@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -13,6 +14,7 @@ from otel_resilience.discovery.endpoint import Endpoint
 from otel_resilience.discovery.interface import Registry
 from otel_resilience.discovery.registry import ServiceRegistry
 from otel_resilience.discovery.service_info import InstanceKey
+from otel_resilience.errors.dialects.http import is_idempotent
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.flow.decorate import Kind, kind_of
 from otel_resilience.flow.guard import Guard, qualified_name
@@ -29,6 +31,10 @@ from otel_resilience.policies.timeout.policy import Timeout
 if TYPE_CHECKING:
     pass
 
+if TYPE_CHECKING:
+    import grpc
+    import requests
+
 T = TypeVar("T")
 P = TypeVar("P", bound=Guard)
 
@@ -38,6 +44,7 @@ class ServiceMesh:
 
     A retry goes to another endpoint while there is one. An endpoint is left out after 5 failures in a row for 30 s times its ejections, never more than half of
     them. ``zone``: endpoints there are preferred, as far as that zone is well. ``policies``: a policy file (``load_config``); what is set here goes before it.
+    ``owns_registry``: ``close`` closes it too.
     """
 
     policy_type = "service_mesh"
@@ -48,15 +55,16 @@ class ServiceMesh:
         *,
         zone: str | None = None,
         policies: PolicyFile | None = None,
+        owns_registry: bool = False,
     ) -> None:
         if zone is not None and (not isinstance(zone, str) or not zone):
             raise ConfigurationError(f"ServiceMesh zone must be a text that is not empty, got {zone!r}")
-        self._owned = ServiceRegistry() if registry is None else None
-        self.registry: Registry = self._owned or registry  # type: ignore[assignment]  # one of the two is there
+        self.registry: Registry = ServiceRegistry() if registry is None else registry
+        self._owns_registry = registry is None or owns_registry
         self._zone = zone
         self._policies = MeshPolicies(policies)
         self._lines: dict[str, Line] = {}
-        self._closers: list[Callable[[], None]] = []
+        self._clients: weakref.WeakSet[requests.Session | grpc.Channel] = weakref.WeakSet()
         self._closed = False
         self.forget()
         forget_after_fork(self)
@@ -103,7 +111,7 @@ class ServiceMesh:
         if kind_of(fn) is not Kind.PLAIN:
             raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is none: use acall()")
         line = self.line(service)
-        routed = line.routed(operation)
+        routed = line.routed(operation, idempotent=is_idempotent(operation), opted_in=True)
         if not routed.pipeline.enabled:
             with line.unguarded() as endpoint:
                 return fn(endpoint)
@@ -118,7 +126,7 @@ class ServiceMesh:
     async def acall(self, service: str, operation: str, fn: Callable[[Endpoint], Any]) -> Any:
         """``call`` in this task; what ``fn`` returns is awaited if it can be."""
         line = self.line(service)
-        routed = line.routed(operation)
+        routed = line.routed(operation, idempotent=is_idempotent(operation), opted_in=True)
         if not routed.pipeline.enabled:
             with line.unguarded() as endpoint:
                 return await routed.pipeline.aexecute(lambda: fn(endpoint))
@@ -149,6 +157,18 @@ class ServiceMesh:
         finally:
             path.leave(token)
 
+    def session(self, service: str) -> requests.Session:
+        """A new ``requests.Session`` for ``service``: ``session.get("/accounts/7")``. Needs requests; closed with the mesh at the latest.
+
+        Rejections are ``requests.ConnectionError`` too. Raises ``ServiceNotFoundError``.
+        """
+        from otel_resilience.mesh.session import MeshSession  # an optional library
+
+        self.line(service)
+        session = MeshSession(service, self.line)
+        self._close_with_mesh(session)
+        return session
+
     def line(self, service: str) -> Line:
         """What is known of ``service``. Raises ``ServiceNotFoundError``, ``RuntimeError`` after ``close``."""
         line = self._lines.get(service)
@@ -172,11 +192,12 @@ class ServiceMesh:
         """Close the sessions and channels that were made here, and the registry if it is the mesh's own. May be called again."""
         with self._lock:
             self._closed = True
-            closers, self._closers = self._closers, []
-        for close in closers:
-            close()
-        if self._owned is not None:
-            self._owned.close()
+            clients = list(self._clients)
+            self._clients.clear()
+        for client in clients:
+            client.close()
+        if self._owns_registry:
+            self.registry.close()
 
     def __enter__(self) -> Self:
         return self
@@ -185,6 +206,10 @@ class ServiceMesh:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self.close()
+
+    def _close_with_mesh(self, client: requests.Session | grpc.Channel) -> None:
+        with self._lock:
+            self._clients.add(client)
 
     def _set(self, service: str, operation: str | None, kind: str, policy: P | None, wanted: type[P]) -> None:
         if not isinstance(service, str) or not service:

@@ -27,11 +27,14 @@ ORDER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
-    """What a policy file says of one call. ``operation`` is the key of the file that matched; ``policies`` by their keys."""
+    """What a policy file says of one call. ``operation`` is the key of the file that matched; ``policies`` by their keys.
+
+    ``idempotent`` is ``None`` where the file does not say.
+    """
 
     operation: str | None = None
     policies: Mapping[str, Guard] = field(default_factory=dict)
-    idempotent: bool = False
+    idempotent: bool | None = None
     mode: Mode = Mode.ENFORCE
 
 
@@ -45,15 +48,16 @@ class PolicyFile(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The policies of one call, outermost first. ``key`` is equal for calls that share them; ``replayable``: may be sent twice.
+    """The policies of one call, outermost first. ``key`` is equal for calls that share them.
 
-    ``retries_by_code``: whoever set the retry in code has thereby said that the call may be repeated.
+    ``repeatable``: whether this operation may be sent twice, ``None`` where nobody said. ``retries_by_code``: a retry was set for all of
+    the service.
     """
 
     key: tuple[str | None, str | None]
     policies: tuple[Guard, ...]
     mode: Mode
-    idempotent: bool
+    repeatable: bool | None
     retries_by_code: bool
 
 
@@ -90,6 +94,6 @@ class MeshPolicies:
             key=(None if own is None else operation, stated.operation),
             policies=tuple(policy for policy in policies if policy is not None),
             mode=stated.mode,
-            idempotent=stated.idempotent,
+            repeatable=True if own is not None and own.get("retry") is not None else stated.idempotent,
             retries_by_code=code.get("retry") is not None,
         )

@@ -35,10 +35,17 @@ KNOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "grpc": (
         "otel_resilience.discovery.probes.grpc",
+        "otel_resilience.errors.dialects.grpc",
+        "otel_resilience.mesh.channel",
         "otel_resilience.cli.demo",
         "otel_resilience_instrumentation",
     ),
-    "requests": ("otel_resilience.cli.demo.shop", "otel_resilience_instrumentation"),
+    "requests": (
+        "otel_resilience.errors.dialects.requests",
+        "otel_resilience.mesh.session",
+        "otel_resilience.cli.demo.shop",
+        "otel_resilience_instrumentation",
+    ),
     "httpx": ("otel_resilience_instrumentation",),
     "flask": ("otel_resilience.cli.demo.shop", "otel_resilience_instrumentation"),
     "wrapt": ("otel_resilience_instrumentation",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
+from otel_resilience.errors.dialects.own_errors import as_both, both
 from otel_resilience.exceptions import (
     CircuitOpenError,
     DeadlineExceededError,
@@ -15,7 +16,6 @@ from otel_resilience.outcome import Verdict
 from otel_resilience.testing import ManualClock
 from otel_resilience_instrumentation import _http
 from otel_resilience_instrumentation._http_span import redacted
-from otel_resilience_instrumentation._own_errors import as_both, both
 from otel_resilience_instrumentation._requests_call import shortened
 
 

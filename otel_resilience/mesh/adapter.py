@@ -1,0 +1,41 @@
+"""The seam of ``requests`` at which a request by a service's name goes to an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from otel_resilience.mesh.address import as_sent, at_endpoint, certified_name, name_in
+from otel_resilience.mesh.routing import in_hand
+
+#: The method that knows what a connection's certificate must say; ``requests`` has it since 2.32.
+POOL_KEY = "build_connection_pool_key_attributes"
+
+
+def routed(send: Callable[..., Any], *, tls: bool = True) -> Callable[..., Any]:
+    """``HTTPAdapter.send`` that sends what goes to the service in hand to the endpoint in hand.
+
+    ``tls``: ``named`` is in force too, without which no certificate would fit.
+    """
+
+    def routed_send(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        name = name_in(request.url or "")
+        endpoint = None if name is None else in_hand(name)
+        if endpoint is None or not (tls or request.url.lower().startswith("http:")):
+            return send(adapter, request, *args, **kwargs)
+        return as_sent(send(adapter, at_endpoint(request, endpoint), *args, **kwargs), request)
+
+    return routed_send
+
+
+def named(attributes: Callable[..., Any]) -> Callable[..., Any]:
+    """``HTTPAdapter.build_connection_pool_key_attributes`` for routed requests: the certificate is the service's."""
+
+    def named_attributes(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        host, pool = attributes(adapter, request, *args, **kwargs)
+        name = certified_name(request)
+        if name is not None and host.get("scheme") == "https":
+            pool = {**pool, "server_hostname": name, "assert_hostname": name}
+        return host, pool
+
+    return named_attributes
