@@ -1,6 +1,6 @@
 """What we add to the start of a process that uses only requests, over ``opentelemetry-instrument`` alone.
 
-    python -m tests.benchmarks.import_cost [--runs 15]
+    python -m tests.benchmarks.import_cost [--runs 40]
 
 Both sides are environments without the official gRPC instrumentation; from one of them we are absent altogether. Exporters are ``none`` and
 bytecode is cached. The runs take turns, and the fastest of each side counts: everything slower is the machine's doing.
@@ -82,7 +82,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--runs", type=int, default=40)
     with tempfile.TemporaryDirectory() as folder:
         before, after = measure(Path(folder), parser.parse_args().runs)
     print(f"opentelemetry-instrument alone {before}")
