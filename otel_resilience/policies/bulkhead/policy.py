@@ -20,6 +20,7 @@ from otel_resilience.policies.bulkhead.options import BulkheadOptions
 from otel_resilience.policies.bulkhead.permit import Permit, hold, is_held
 from otel_resilience.policies.bulkhead.pools import POOLS
 from otel_resilience.policies.bulkhead.state import BulkheadMachine, Stage
+from otel_resilience.policies.shown import shown
 
 
 class Bulkhead(Guard):
@@ -183,4 +184,4 @@ class Bulkhead(Guard):
         return Refused(error, "bulkhead_full")
 
     def __repr__(self) -> str:
-        return f"Bulkhead({self._name!r}, {self._options!r})"
+        return shown("Bulkhead", self._name, self._options)

@@ -38,6 +38,7 @@ from otel_resilience.policies.circuit_breaker.state import (
     Signal,
 )
 from otel_resilience.policies.circuit_breaker.verdict import verdict_of
+from otel_resilience.policies.shown import shown
 from otel_resilience.windows.tally import Tally
 
 _log = logging.getLogger("otel_resilience")
@@ -290,7 +291,12 @@ class CircuitBreaker(Guard):
             )
 
     def __repr__(self) -> str:
-        return f"CircuitBreaker({self._name!r}, {self._options!r})"
+        options = self._options
+        # Without a rate nobody asks how much it is judged over.
+        judged = options.failure_rate is not None or options.slow_call_rate is not None
+        return shown(
+            "CircuitBreaker", self._name, options, but=() if judged else ("window_calls", "minimum_calls")
+        )
 
 
 def _cause(reading: Reading) -> Cause:

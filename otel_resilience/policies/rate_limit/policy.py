@@ -17,6 +17,7 @@ from otel_resilience.inventory import POLICIES
 from otel_resilience.policies import checks
 from otel_resilience.policies.rate_limit.options import RateLimiterOptions
 from otel_resilience.policies.rate_limit.state import RateLimiterMachine, Slot
+from otel_resilience.policies.shown import shown
 
 
 class Permit:
@@ -133,4 +134,4 @@ class RateLimiter(Guard):
         return Refused(error, "rate_limited")
 
     def __repr__(self) -> str:
-        return f"RateLimiter({self._name!r}, {self._options!r})"
+        return shown("RateLimiter", self._name, self._options)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.policies import checks
+from otel_resilience.policies.shown import shown
 
 JITTERS = ("full", "equal", "decorrelated", "none")
 
@@ -33,6 +34,9 @@ class Backoff:
             raise ConfigurationError(
                 f"Backoff jitter must be one of {', '.join(JITTERS)}, got {self.jitter!r}"
             )
+
+    def __repr__(self) -> str:
+        return shown("Backoff", None, self)
 
     def delay(self, retry: int, draw: float, previous: float | None = None) -> float:
         """Seconds to wait before retry number ``retry`` (1 is the first).

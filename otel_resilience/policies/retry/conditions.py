@@ -21,6 +21,9 @@ class Codes:
     codes: frozenset[str] = codes.RETRY_DEFAULT | {"SERVICE_TIMEOUT"}
     written: bool = False
 
+    def __repr__(self) -> str:
+        return f"Codes({', '.join(sorted(self.codes))})" if self.written else "Codes()"
+
 
 On = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool] | Codes
 

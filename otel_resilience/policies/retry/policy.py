@@ -22,6 +22,7 @@ from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.conditions import Codes, On, asks_for_retry, is_final
 from otel_resilience.policies.retry.options import RetryOptions
 from otel_resilience.policies.retry_budget.policy import RetryBudget, budget_of
+from otel_resilience.policies.shown import shown
 
 _log = logging.getLogger("otel_resilience")
 
@@ -234,5 +235,4 @@ class Retry(Guard):
         return self._budget
 
     def __repr__(self) -> str:
-        options = self._options
-        return f"Retry({self._name!r}, max_attempts={options.max_attempts}, on={options.on!r}, {options.backoff!r})"
+        return shown("Retry", self._name, self._options)
