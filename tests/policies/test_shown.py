@@ -19,7 +19,7 @@ from otel_resilience import (
     "text",
     [
         "CircuitBreaker('shown-a', failure_rate=0.5, window_calls=50, minimum_calls=10, recovery_timeout=10)",
-        "CircuitBreaker('shown-b', failures=(OSError, KeyError))",
+        "CircuitBreaker('shown-b', failure_threshold=5, failures=(OSError, KeyError))",
         "Retry('shown-c', on=OSError, max_attempts=2, backoff=Backoff(initial=0.5, jitter='none'))",
         "Retry('shown-d', on=(OSError,))",
         "Bulkhead('shown-e', max_concurrency=5)",

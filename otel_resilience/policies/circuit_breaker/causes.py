@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from otel_resilience.errors.failed_call import FailedCall
+from otel_resilience.errors.reading import Reading
 from otel_resilience.events import Cause
+from otel_resilience.exceptions import ServiceTimeoutError
 from otel_resilience.policies.circuit_breaker.transitions import BreakerState, Change, Signal
 
 
@@ -31,3 +36,9 @@ class Causes:
                 self.opened = None
             self._last_failure = None
         return self.opened
+
+
+def cause_of(reading: Reading) -> Cause:
+    """The root of a failure; of a result that was well but came too late, that it came too late."""
+    failed = FailedCall.of(reading)
+    return (failed if reading.failed else replace(failed, code=ServiceTimeoutError.error_code)).cause()

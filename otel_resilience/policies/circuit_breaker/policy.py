@@ -7,14 +7,11 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Hashable
-from dataclasses import replace
 from typing import Any
 
 from otel_resilience import chance, clock
-from otel_resilience.errors.failed_call import FailedCall
-from otel_resilience.errors.reading import Reading
 from otel_resilience.events import Cause, CircuitStateChanged
-from otel_resilience.exceptions import CircuitOpenError, ServiceTimeoutError
+from otel_resilience.exceptions import CircuitOpenError
 from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.gate import Admitted, Ending, Refused, guarded
@@ -25,7 +22,7 @@ from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Verdict
 from otel_resilience.policies import checks
 from otel_resilience.policies.circuit_breaker import probing
-from otel_resilience.policies.circuit_breaker.causes import Causes
+from otel_resilience.policies.circuit_breaker.causes import Causes, cause_of
 from otel_resilience.policies.circuit_breaker.keyed import KeyedRoom
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions, Failures
 from otel_resilience.policies.circuit_breaker.snapshot import Snapshot
@@ -252,7 +249,7 @@ class CircuitBreaker(Guard):
             )
             verdict = Verdict.FAILURE
         reading = call.reading(ending.result)
-        failure = _cause(reading) if verdict is Verdict.FAILURE else None
+        failure = cause_of(reading) if verdict is Verdict.FAILURE else None
         slow = self._options.is_slow(ending.elapsed)
         if self._pid != os.getpid():
             self.forget()
@@ -297,9 +294,3 @@ class CircuitBreaker(Guard):
         return shown(
             "CircuitBreaker", self._name, options, but=() if judged else ("window_calls", "minimum_calls")
         )
-
-
-def _cause(reading: Reading) -> Cause:
-    """The root of a failure; of a result that was well but came too late, that it came too late."""
-    failed = FailedCall.of(reading)
-    return (failed if reading.failed else replace(failed, code=ServiceTimeoutError.error_code)).cause()
