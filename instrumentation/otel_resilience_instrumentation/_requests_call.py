@@ -23,7 +23,7 @@ from otel_resilience.errors.adopt import attach
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.outcome import Failure, Success
-from otel_resilience_instrumentation import _http, _processor
+from otel_resilience_instrumentation import _http, _processor, _routing
 from otel_resilience_instrumentation._body_deadline import bound_body
 from otel_resilience_instrumentation._http_span import client_span, record_status
 from otel_resilience_instrumentation._official import draws_client_spans
@@ -76,7 +76,7 @@ class SessionCall:
         self._request = request
         self._kwargs = kwargs
         self._to = _http.destination(request.url or "")
-        self._target = _http.find(request.method or "", self._to, request.headers)
+        self._target = _routing.find(request.method or "", request.url or "", self._to, request.headers)
         self._dialect = RequestsDialect(request)
         self._last: Response | None = None
         self._sent: dict[str, str] = {}
