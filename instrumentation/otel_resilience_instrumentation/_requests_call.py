@@ -22,6 +22,7 @@ from otel_resilience.context import attempt, deadline
 from otel_resilience.errors.adopt import attach
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
 from otel_resilience.errors.failed_call import FailedCall, remember
+from otel_resilience.mesh import routing
 from otel_resilience.outcome import Failure, Success
 from otel_resilience_instrumentation import _http, _processor, _routing
 from otel_resilience_instrumentation._body_deadline import bound_body
@@ -77,6 +78,8 @@ class SessionCall:
         self._kwargs = kwargs
         self._to = _http.destination(request.url or "")
         self._target = _routing.find(request.method or "", request.url or "", self._to, request.headers)
+        # Inside a mesh's call the policies are around that, and its deadline is this one's.
+        self._guarded = self._target is not None or routing.current() is not None
         self._dialect = RequestsDialect(request)
         self._last: Response | None = None
         self._sent: dict[str, str] = {}
@@ -165,7 +168,7 @@ class SessionCall:
         )
 
     def _within_deadline(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        left = deadline.remaining() if self._target is not None else None
+        left = deadline.remaining() if self._guarded else None
         return kwargs if left is None else {**kwargs, "timeout": shortened(kwargs.get("timeout"), left)}
 
     @contextmanager
@@ -178,7 +181,7 @@ class SessionCall:
         before = {name: headers.get(name) for name in fields}
         headers.update(fields)
         self._sent = fields
-        expires_at = deadline.expires_at() if self._target is not None else None
+        expires_at = deadline.expires_at() if self._guarded else None
         if expires_at is not None:
             self._guarding_hooks = request.hooks = _with_bound_body(self._hooks, expires_at)
         try:

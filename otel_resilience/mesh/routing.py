@@ -30,6 +30,11 @@ _in_hand: ContextVar[Endpoint | None] = ContextVar("otel_resilience.endpoint", d
 _tried: ContextVar[set[InstanceKey] | None] = ContextVar("otel_resilience.tried", default=None)
 
 
+def current() -> Endpoint | None:
+    """Where the attempt that runs here goes, whatever the service."""
+    return _in_hand.get()
+
+
 def in_hand(service: str) -> Endpoint | None:
     """Where the attempt that runs here goes, if it is one of ``service``, whose case does not matter in a URL."""
     endpoint = _in_hand.get()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,6 +18,7 @@ from otel_resilience import (
     Retry,
     ServiceInfo,
     ServiceMesh,
+    Timeout,
     error_chain,
 )
 from otel_resilience.events import ExecutionFinished, ExecutionRejected
@@ -165,6 +167,29 @@ def test_inside_a_call_of_the_mesh_its_endpoint_is_the_one(
             )
             assert len(ports[port].asked) == before[port] + 1
     assert len(recorder.of(ExecutionFinished)) == 4
+
+
+def test_a_call_to_the_endpoints_address_is_guarded_by_the_meshs_call_alone(
+    mesh: ServiceMesh, servers: list[ScriptedServer], settings: Settings
+) -> None:
+    settings('services: {"*": {circuit_breaker: {force: open}}}')
+    mesh.set_circuit_breaker_policy("payments", CircuitBreaker())
+    answer = mesh.call("payments", "charge", lambda endpoint: requests.get(f"http://{endpoint.address}/"))
+    assert answer.status_code == 200
+    with pytest.raises(requests.ConnectionError):
+        requests.get(servers[0].url)
+
+
+def test_a_call_of_the_mesh_bounds_the_request_inside(
+    mesh: ServiceMesh, servers: list[ScriptedServer]
+) -> None:
+    mesh.set_timeout_policy("payments", Timeout(0.05))
+    never = threading.Event()
+    for server in servers:
+        server.script = [lambda handler: never.wait(5.0) and None]
+    with pytest.raises(requests.Timeout):
+        mesh.call("payments", "charge", lambda endpoint: requests.get("http://payments/"))
+    never.set()
 
 
 def test_nobody_healthy_is_the_clients_own_error(mesh: ServiceMesh, servers: list[ScriptedServer]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -151,10 +152,12 @@ def test_rejections_and_timeouts_are_the_clients_own(
     mesh: ServiceMesh, servers: list[ScriptedServer]
 ) -> None:
     mesh.set_timeout_policy("payments", Timeout(0.05))
+    never = threading.Event()
     for server in servers:
-        server.script = [lambda handler: server.stopping.wait(5.0) and None]
+        server.script = [lambda handler: never.wait(5.0) and None]
     with mesh.session("payments") as session, pytest.raises(requests.Timeout) as caught:
         session.get("/")
+    never.set()
     assert isinstance(caught.value, ServiceTimeoutError)
     for server in servers:
         mesh.registry.deregister(("payments", "127.0.0.1", server.port))  # type: ignore[attr-defined]
