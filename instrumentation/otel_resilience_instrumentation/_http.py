@@ -12,6 +12,7 @@ from otel_resilience.errors.dialects.http import (
     read_response,
     seconds_until,
 )
+from otel_resilience.mesh import routing
 from otel_resilience_instrumentation._settings import runtime
 
 if TYPE_CHECKING:
@@ -50,7 +51,12 @@ def destination(url: str) -> Destination:
 
 
 def find(method: str, to: Destination, headers: Mapping[str, Any]) -> Target | None:
-    """The ``Target`` that guards this request, ``None`` where nothing does."""
-    if not to.host:
+    """The ``Target`` that guards this request, ``None`` where nothing does, or a mesh's call to that very address does around it."""
+    if not to.host or _is_in_hand(to):
         return None
     return runtime().find_http(to.host, to.port, method.upper(), to.path, IDEMPOTENCY_KEY in headers)
+
+
+def _is_in_hand(to: Destination) -> bool:
+    endpoint = routing.current()
+    return endpoint is not None and (endpoint.host, endpoint.port) == (to.host, to.port)

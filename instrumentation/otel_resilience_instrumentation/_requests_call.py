@@ -24,8 +24,9 @@ from otel_resilience.errors.adopt import attach
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
 from otel_resilience.errors.failed_call import FailedCall, remember
+from otel_resilience.mesh import routing
 from otel_resilience.outcome import Failure, Success
-from otel_resilience_instrumentation import _http, _processor
+from otel_resilience_instrumentation import _http, _processor, _routing
 from otel_resilience_instrumentation._body_deadline import bound_body
 from otel_resilience_instrumentation._http_span import client_span, record_status
 from otel_resilience_instrumentation._official import draws_client_spans
@@ -80,7 +81,9 @@ class SessionCall:
         self._request = request
         self._kwargs = kwargs
         self._to = _http.destination(request.url or "")
-        self._target = _http.find(request.method or "", self._to, request.headers)
+        self._target = _routing.find(request.method or "", request.url or "", self._to, request.headers)
+        # Inside a mesh's call the policies are around that, and its deadline is this one's.
+        self._guarded = self._target is not None or routing.current() is not None
         self._dialect = RequestsDialect(request)
         self._last: Response | None = None
         self._sent: dict[str, str] = {}
@@ -188,7 +191,7 @@ class SessionCall:
         )
 
     def _within_deadline(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        left = deadline.remaining() if self._target is not None else None
+        left = deadline.remaining() if self._guarded else None
         if left is None:
             return kwargs
         self._shortened = shortened(kwargs.get("timeout"), left)
@@ -204,7 +207,7 @@ class SessionCall:
         before = {name: headers.get(name) for name in fields}
         headers.update(fields)
         self._sent = fields
-        expires_at = deadline.expires_at() if self._target is not None else None
+        expires_at = deadline.expires_at() if self._guarded else None
         if expires_at is not None:
             request.hooks = _GuardingHooks(self._hooks, expires_at)
         try:

@@ -23,6 +23,7 @@ from otel_resilience.telemetry.service import fill_in
 if TYPE_CHECKING:
     from otel_resilience.config.config import Config
     from otel_resilience.config.target import Target
+    from otel_resilience.mesh.mesh import ServiceMesh
 
 _log = logging.getLogger("otel_resilience")
 
@@ -56,6 +57,7 @@ class Runtime:
     config: Config | None = None
     boundary: Boundary = field(default_factory=Boundary)
     propagation: Propagation = Propagation.INTERNAL
+    mesh: ServiceMesh | None = None
 
     def find_http(
         self, host: str, port: int | None, method: str, path: str, has_idempotency_key: bool = False
@@ -157,7 +159,13 @@ def _make(
         or _choice("propagation", None if policies is None else policies.propagation, Propagation)
         or Propagation.INTERNAL
     )
-    return Runtime(config=policies, boundary=boundary, propagation=spread)
+    routed = policies is not None and any(each.endpoints for each in policies.entries.values())
+    return Runtime(
+        config=policies,
+        boundary=boundary,
+        propagation=spread,
+        mesh=policies.mesh() if policies is not None and routed else None,
+    )
 
 
 def _load(path: str | None, mode: str | None) -> Config | None:

@@ -62,6 +62,12 @@ class Catalogue:
         """What is known of each service."""
         return tuple(self._views.copy().values())
 
+    def knows(self, service: str) -> bool:
+        """Whether ``look_up`` would find ``service``."""
+        if service not in self._views:
+            self._wake()
+        return service in self._views
+
     def look_up(self, service: str) -> ServiceView:
         """What is known of ``service``. Raises ``ServiceNotFoundError``."""
         view = self._views.get(service)

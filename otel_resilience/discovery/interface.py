@@ -15,6 +15,10 @@ Selector = Callable[[], Endpoint]
 class Registry(Protocol):
     """Safe to use from any thread; nothing here waits for the network, a watcher or a health check."""
 
+    def knows(self, name: str) -> bool:
+        """Whether that name was ever registered, at next to no cost: hosts of URLs are asked for."""
+        ...
+
     def discover(self, name: str, version: str | None = None, tags: Iterable[str] = ()) -> Endpoint:
         """One healthy endpoint by the registry's balancing. Raises ``ServiceNotFoundError``, ``NoHealthyEndpointError``."""
         ...

@@ -114,6 +114,10 @@ class ServiceRegistry:
         """The names that are known, those without any instance left included."""
         return self._catalogue.services
 
+    def knows(self, name: str) -> bool:
+        """Whether that name is known, without any instance left too."""
+        return self._catalogue.knows(name)
+
     def discover(self, name: str, version: str | None = None, tags: Iterable[str] = ()) -> Endpoint:
         """One healthy endpoint of that version with all these tags, chosen by the registry's balancing.
 

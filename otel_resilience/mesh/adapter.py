@@ -5,25 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from otel_resilience.errors.dialects.requests import RequestsDialect
+from otel_resilience.exceptions import NoHealthyEndpointError
 from otel_resilience.mesh.address import as_sent, at_endpoint, certified_name, name_in
-from otel_resilience.mesh.routing import in_hand
+from otel_resilience.mesh.line import Line
+from otel_resilience.mesh.routing import Unguarded, in_hand
 
 #: The method that knows what a connection's certificate must say; ``requests`` has it since 2.32.
 POOL_KEY = "build_connection_pool_key_attributes"
 
 
-def routed(send: Callable[..., Any], *, tls: bool = True) -> Callable[..., Any]:
+def routed(
+    send: Callable[..., Any], *, tls: bool = True, find: Callable[[str], Line | None] = lambda name: None
+) -> Callable[..., Any]:
     """``HTTPAdapter.send`` that sends what goes to the service in hand to the endpoint in hand.
 
-    ``tls``: ``named`` is in force too, without which no certificate would fit.
+    What goes to another service that ``find`` knows (a redirect does, and what no policy guards) goes to any endpoint of that. ``tls``: ``named`` is
+    in force too, without which no certificate would fit.
     """
 
     def routed_send(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         name = name_in(request.url or "")
-        endpoint = None if name is None else in_hand(name)
-        if endpoint is None or not (tls or request.url.lower().startswith("http:")):
+        if name is None or not (tls or request.url.lower().startswith("http:")):
             return send(adapter, request, *args, **kwargs)
-        return as_sent(send(adapter, at_endpoint(request, endpoint), *args, **kwargs), request)
+        endpoint = in_hand(name)
+        if endpoint is not None:
+            return as_sent(send(adapter, at_endpoint(request, endpoint), *args, **kwargs), request)
+        line = find(name)
+        if line is None:
+            return send(adapter, request, *args, **kwargs)
+        with _any_endpoint(line, request) as endpoint:
+            return as_sent(send(adapter, at_endpoint(request, endpoint), *args, **kwargs), request)
 
     return routed_send
 
@@ -39,3 +51,11 @@ def named(attributes: Callable[..., Any]) -> Callable[..., Any]:
         return host, pool
 
     return named_attributes
+
+
+def _any_endpoint(line: Line, request: Any) -> Unguarded:
+    try:
+        return line.unguarded()
+    except NoHealthyEndpointError as error:
+        refused = error
+    raise RequestsDialect(request).own(refused)

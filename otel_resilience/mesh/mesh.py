@@ -20,6 +20,7 @@ from otel_resilience.flow.decorate import Kind, kind_of
 from otel_resilience.flow.guard import Guard, qualified_name
 from otel_resilience.forking import forget_after_fork
 from otel_resilience.inventory import POLICIES
+from otel_resilience.mesh import installed
 from otel_resilience.mesh.line import Line
 from otel_resilience.mesh.policies import MeshPolicies, PolicyFile
 from otel_resilience.mesh.routing import in_hand
@@ -169,6 +170,21 @@ class ServiceMesh:
         self._close_with_mesh(session)
         return session
 
+    def install(self) -> Self:
+        """Let instrumented clients route by this mesh, until it is closed: ``requests.get("http://payments/charge")``.
+
+        One is in force at a time, the last one. Without policies of a file it takes those of the plugin's. Returns the mesh.
+        """
+        installed.install(self)
+        return self
+
+    def find_line(self, name: str, policies: PolicyFile | None = None) -> Line | None:
+        """``line``, where ``name`` is a service's; ``policies`` are taken over where the mesh has none of a file."""
+        if self._closed or not self.registry.knows(name):
+            return None
+        self._policies.adopt(policies)
+        return self.line(name)
+
     def line(self, service: str) -> Line:
         """What is known of ``service``. Raises ``ServiceNotFoundError``, ``RuntimeError`` after ``close``."""
         line = self._lines.get(service)
@@ -190,6 +206,7 @@ class ServiceMesh:
 
     def close(self) -> None:
         """Close the sessions and channels that were made here, and the registry if it is the mesh's own. May be called again."""
+        installed.uninstall(self)
         with self._lock:
             self._closed = True
             clients = list(self._clients)

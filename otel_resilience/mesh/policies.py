@@ -74,6 +74,11 @@ class MeshPolicies:
         """Have a lock that nobody holds."""
         self._lock = threading.Lock()  # guards writing
 
+    def adopt(self, file: PolicyFile | None) -> None:
+        """Take ``file`` where there is none."""
+        if self._file is None:
+            self._file = file
+
     def set(self, service: str, operation: str | None, kind: str, policy: Guard | None) -> None:
         """Put ``policy`` where the file's would be; ``None``: there is to be none."""
         with self._lock:

@@ -30,10 +30,15 @@ _in_hand: ContextVar[Endpoint | None] = ContextVar("otel_resilience.endpoint", d
 _tried: ContextVar[set[InstanceKey] | None] = ContextVar("otel_resilience.tried", default=None)
 
 
+def current() -> Endpoint | None:
+    """Where the attempt that runs here goes, whatever the service."""
+    return _in_hand.get()
+
+
 def in_hand(service: str) -> Endpoint | None:
-    """Where the attempt that runs here goes, if it is one of ``service``."""
+    """Where the attempt that runs here goes, if it is one of ``service``, whose case does not matter in a URL."""
     endpoint = _in_hand.get()
-    return endpoint if endpoint is not None and endpoint.service == service else None
+    return endpoint if endpoint is not None and endpoint.service.lower() == service.lower() else None
 
 
 class Journey(Guard):

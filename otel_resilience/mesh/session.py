@@ -51,7 +51,7 @@ class MeshSession(requests.Session):
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         # Inside an attempt it is a redirect, which is part of it.
-        if name_in(request.url or "") != self._service or in_hand(self._service) is not None:
+        if name_in(request.url or "") != self._service.lower() or in_hand(self._service) is not None:
             return super().send(request, **kwargs)
         return _SessionCall(super().send, self._line(self._service), request, kwargs).make()
 

@@ -1,0 +1,44 @@
+"""Which requests are routed by name: those to a service of the installed mesh, or with ``endpoints`` in the policy file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otel_resilience.config.target import Target
+from otel_resilience.errors.dialects.http import IDEMPOTENCY_KEY, IDEMPOTENT_METHODS
+from otel_resilience.mesh.address import name_in
+from otel_resilience.mesh.installed import installed
+from otel_resilience.mesh.line import Line
+from otel_resilience.mesh.routing import in_hand
+from otel_resilience_instrumentation import _http
+from otel_resilience_instrumentation._http import Destination
+from otel_resilience_instrumentation._settings import runtime
+
+
+def line_to(name: str) -> Line | None:
+    """The line to the service called ``name``, if it is one."""
+    settings, mesh = runtime(), installed()
+    if not settings.enabled:
+        return None
+    line = None if mesh is None else mesh.find_line(name, settings.config)
+    if line is None and settings.mesh is not None:
+        line = settings.mesh.find_line(name)
+    return line
+
+
+def find(method: str, url: str, to: Destination, headers: Mapping[str, Any]) -> Target | None:
+    """The ``Target`` that guards, and maybe routes, this request; ``None`` where nothing does, or a call by name does around it."""
+    name = name_in(url)
+    line = None if name is None else line_to(name)
+    if line is None:
+        return _http.find(method, to, headers)
+    if in_hand(line.service) is not None:
+        return None
+    method = method.upper()
+    routed = line.routed(
+        f"{method} {to.path}", idempotent=method in IDEMPOTENT_METHODS or IDEMPOTENCY_KEY in headers
+    )
+    if not routed.pipeline.enabled:
+        return None
+    return Target(line.service, None, routed.pipeline, routed.not_replayable is None)
