@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
+from types import TracebackType
 from typing import Protocol
 
 
@@ -21,6 +23,29 @@ _known: weakref.WeakSet[Forgetful] = weakref.WeakSet()
 def forget_after_fork(state: Forgetful) -> None:
     """Let every child that is forked begin with ``state`` as new; ``state`` is held weakly."""
     _known.add(state)
+
+
+class ProcessLock:
+    """A lock for what lives as long as the process: whoever holds it in the parent, in a forked child nobody does.
+
+    The thread that holds it must not fork.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+        forget_after_fork(self)
+
+    def forget(self) -> None:
+        """Be held by nobody."""
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._lock.release()
 
 
 def _forget_all() -> None:

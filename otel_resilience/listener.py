@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from otel_resilience.events import Event
+from otel_resilience.forking import ProcessLock
 
 if TYPE_CHECKING:
     from otel_resilience.outcome import Outcome
@@ -26,7 +27,7 @@ class Fanout:
 
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
-        self._lock = threading.Lock()  # guards the swap only; no listener runs under it
+        self._lock = ProcessLock()  # guards the swap only; no listener runs under it
         self._running = threading.local()
 
     @property

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-
 from otel_resilience.config.patterns import HostPort
 from otel_resilience.config.specs import ServiceSpec
 from otel_resilience.config.target import ServiceTargets
+from otel_resilience.forking import ProcessLock
 from otel_resilience.outcome import Mode
 
 #: Hosts that have policies of their own; what comes later shares one set. Hosts may come from users.
@@ -20,7 +19,7 @@ class CatchAll:
         self._spec = spec
         self._mode = mode
         # Guards which set is a host's; sets are made outside of it, as making one announces a forced circuit.
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._of: dict[HostPort, ServiceTargets] = {}
         self._shared: ServiceTargets | None = None
 

@@ -6,12 +6,12 @@ exception's own code, a registered one, the gRPC status, the HTTP status, the ta
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from otel_resilience.errors.peek import peek
 from otel_resilience.exceptions import ConfigurationError, is_code
+from otel_resilience.forking import ProcessLock
 
 INTERNAL = "INTERNAL"
 
@@ -119,7 +119,7 @@ _TABLE: dict[str, str | Callable[[BaseException], str]] = {
 }
 
 _registered: dict[type[BaseException], str] = {}
-_registering = threading.Lock()  # guards the swap; lookups read whatever mapping is there
+_registering = ProcessLock()  # guards the swap; lookups read whatever mapping is there
 
 
 def register_code(kind: type[BaseException], code: str) -> None:

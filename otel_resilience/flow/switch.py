@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
+from otel_resilience.forking import ProcessLock
 
-_lock = threading.Lock()  # guards the count; nothing else happens under it
+_lock = ProcessLock()  # guards the count; nothing else happens under it
 _off = 0
 
 

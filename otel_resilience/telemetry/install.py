@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry._logs import LoggerProvider
@@ -13,6 +12,7 @@ from opentelemetry.trace import TracerProvider
 from otel_resilience.context import service
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.exceptions import use_identity
+from otel_resilience.forking import ProcessLock
 from otel_resilience.inventory import POLICIES, Inventory
 from otel_resilience.listener import LISTENERS, use_tracing
 from otel_resilience.telemetry import names, parents
@@ -57,7 +57,7 @@ class Telemetry:
 
 
 _telemetry: Telemetry | None = None
-_installing = threading.Lock()  # two threads must not both create the instruments
+_installing = ProcessLock()  # two threads must not both create the instruments
 
 
 def install() -> Telemetry:

@@ -9,6 +9,7 @@ import threading
 import weakref
 
 from otel_resilience import clock
+from otel_resilience.forking import ProcessLock, forget_after_fork
 from otel_resilience.inventory import POLICIES
 from otel_resilience.policies import checks
 from otel_resilience.windows.sliding_count import SlidingCount
@@ -22,7 +23,7 @@ class RetryBudget:
 
     The limit is ``min_per_second`` × ``window_seconds`` plus ``ratio`` × the first attempts of the last ``window_seconds``; what is available is the
     limit less the retries and hedges of that time, and each needs 1. ``ratio=0, min_per_second=0`` permits none. Raises
-    ``ConfigurationError`` for a wrong option. Safe for threads and tasks.
+    ``ConfigurationError`` for a wrong option. Safe for threads and tasks. A forked child counts from zero.
     """
 
     policy_type = "retry_budget"
@@ -33,10 +34,15 @@ class RetryBudget:
         self._ratio = checks.number_at_least("RetryBudget", "ratio", ratio, 0.0)
         self._floor = checks.number_at_least("RetryBudget", "min_per_second", min_per_second, 0.0)
         self._window = checks.positive_seconds("RetryBudget", "window_seconds", window_seconds)
+        self._name: str | None = None
+        self.forget()
+        forget_after_fork(self)
+
+    def forget(self) -> None:
+        """Know of no attempt, with a lock that nobody holds."""
         self._lock = threading.Lock()  # guards both counts; nothing else happens under it
         self._first_attempts = SlidingCount(self._window)
         self._spent = SlidingCount(self._window)
-        self._name: str | None = None
 
     def bind(self, name: str) -> None:
         """Be reported under ``name``; the first one counts."""
@@ -79,7 +85,7 @@ class RetryBudget:
 
 
 _by_name: weakref.WeakValueDictionary[str, RetryBudget] = weakref.WeakValueDictionary()
-_naming = threading.Lock()  # guards the mapping, so that two pipelines of a name get one budget
+_naming = ProcessLock()  # guards the mapping, so that two pipelines of a name get one budget
 
 
 def budget_of(name: str) -> RetryBudget:

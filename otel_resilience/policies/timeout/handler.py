@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.flow.workers import WorkerPool
+from otel_resilience.forking import ProcessLock
 from otel_resilience.policies import checks
 from otel_resilience.policies.timeout.policy import Timeout
 
@@ -43,7 +43,7 @@ class TimeoutHandler:
             checks.positive_seconds(_HANDLER, f"operations[{name!r}]", seconds)
         self._operations = MappingProxyType(given)
         self._most = checks.at_least(_HANDLER, "max_threads", max_threads, 1)
-        self._lock = threading.Lock()  # guards the pools; no call is made under it
+        self._lock = ProcessLock()  # guards the pools; no call is made under it
         self._pools: dict[str, WorkerPool] = {}
         self._closed = False
 
