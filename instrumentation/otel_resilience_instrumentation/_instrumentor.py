@@ -74,7 +74,6 @@ class LayeredInstrumentor(BaseInstrumentor):
                 _active.remove(self)
 
     def _apply_if_imported(self) -> None:
-
         module = sys.modules.get(self.module)
         if module is not None:
             self._apply(module)

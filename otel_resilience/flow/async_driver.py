@@ -70,9 +70,7 @@ async def _invoke(invoke: Callable[[], Any]) -> Result[Any]:
     try:
         value = invoke()
         return Success(await value if inspect.isawaitable(value) else value)
-    except (
-        BaseException
-    ) as error:  # every end is a value until the edge, cancellation too: unwrap raises it again
+    except BaseException as error:  # every end is a value until the edge, cancellation too
         return Failure(error)
 
 

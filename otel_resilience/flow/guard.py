@@ -106,9 +106,7 @@ class Guard(ABC):
         execution = self._begin(dialect, peer, not_replayable, arguments, alone)
         try:
             result = sync_driver.drive(execution.flow, invoke, execution.call.clock)
-        except (
-            BaseException
-        ) as error:  # an interrupted wait of our own; all flows have let go of what they held
+        except BaseException as error:  # a wait of our own was interrupted; all flows have let go
             result = Failure(error)
         value: T = unwrap(execution.finish(result))
         return value
@@ -132,9 +130,7 @@ class Guard(ABC):
         execution = self._begin(dialect, peer, not_replayable, arguments)
         try:
             result = await async_driver.drive(execution.flow, invoke, execution.call.clock)
-        except (
-            BaseException
-        ) as error:  # an interrupted wait of our own; all flows have let go of what they held
+        except BaseException as error:  # a wait of our own was interrupted; all flows have let go
             result = Failure(error)
         value = unwrap(execution.finish(result))
         return value

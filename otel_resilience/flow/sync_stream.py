@@ -70,9 +70,7 @@ class _Stream:
             if isinstance(effect, Invoke):
                 try:
                     answer = self.ended = yield from self._deliver()
-                except (
-                    BaseException
-                ) as error:  # the consumer wants no more: Python ends the inner generator first
+                except BaseException as error:  # the consumer wants no more; the inner one has ended
                     answer = Failure(error)
             elif isinstance(effect, Run):
                 answer = run(effect.function)
@@ -86,9 +84,7 @@ class _Stream:
                 try:
                     inner = yield from self.drive(effect.flow)
                     answer = Bounded(inner, expired=deadline.remaining() == 0.0)
-                except (
-                    BaseException
-                ) as error:  # an interrupted wait inside: the flows around it let go as well
+                except BaseException as error:  # an interrupted wait inside: all around it let go too
                     interruption = error
                 finally:
                     deadline.restore(token)

@@ -74,9 +74,8 @@ class ServiceMesh:
 
     def forget(self) -> None:
         """In a forked child: have a lock that nobody holds."""
-        self._lock = (
-            threading.Lock()
-        )  # guards the lines and what is to be closed; nothing else happens under it
+        # Guards the lines and what is to be closed; nothing else happens under it.
+        self._lock = threading.Lock()
 
     def set_retry_policy(self, service: str, policy: Retry | None, *, operation: str | None = None) -> None:
         """Retry calls of ``service``, or of one ``operation``; ``None``: not at all, whatever the file says.
@@ -192,9 +191,8 @@ class ServiceMesh:
             return line
         if self._closed:
             raise RuntimeError("the mesh is closed")
-        self.registry.discover_all(
-            service
-        )  # a name that nobody registered gets no line: names may come from users
+        # A name that nobody registered gets no line: names may come from users.
+        self.registry.discover_all(service)
         made = Line(self.registry, service, self._zone, self._policies)
         with self._lock:
             return self._lines.setdefault(service, made)

@@ -80,9 +80,8 @@ class Routing(Guard):
             call.rejection_reason = refusal.REASON
             return Failure(nobody(self._routes.service))
         if tried is not None:
-            tried.add(
-                choice.endpoint.key
-            )  # at once: a hedge goes elsewhere while the first attempt is still under way
+            # At once: a hedge goes elsewhere while the first attempt is still under way.
+            tried.add(choice.endpoint.key)
         call.patience = min(call.patience, self._options.patience)
         with self._registry.using(choice.endpoint):
             return (yield from guarded(_Visit(self._routes, choice, self._options), call, proceed))

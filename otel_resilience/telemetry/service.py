@@ -23,9 +23,8 @@ _warned = False
 def find_service() -> Service:
     """Name and version from the tracer provider's resource, else from the environment, else from ``fill_in``."""
     provider = trace.get_tracer_provider()
-    attributes = getattr(
-        getattr(provider, "resource", None), "attributes", None
-    )  # the SDK's; the API has none
+    resource = getattr(provider, "resource", None)  # the SDK's; the API has none
+    attributes = getattr(resource, "attributes", None)
     if attributes is None:
         attributes = _environment()
     name = attributes.get(_NAME)
