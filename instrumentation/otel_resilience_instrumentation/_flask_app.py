@@ -18,10 +18,10 @@ from werkzeug.exceptions import HTTPException
 
 from otel_resilience.errors import codes
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
+from otel_resilience.errors.dialects.http import is_failure
 from otel_resilience.errors.peek import peek
 from otel_resilience.exceptions import is_code
 from otel_resilience_instrumentation import _inbound, _processor
-from otel_resilience_instrumentation._http import is_failure
 from otel_resilience_instrumentation._server_span import adopt
 
 _log = logging.getLogger("otel_resilience")

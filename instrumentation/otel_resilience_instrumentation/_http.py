@@ -1,4 +1,4 @@
-"""What all HTTP clients have in common: how an answer is judged, where a call goes, when it may be sent again."""
+"""What all HTTP clients have in common: where a call goes, and what guards it."""
 
 from __future__ import annotations
 
@@ -6,29 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from otel_resilience.errors.dialects.http import (
-    IDEMPOTENCY_KEY,
-    is_failure,
-    read_response,
-    seconds_until,
-)
+from otel_resilience.errors.dialects.http import IDEMPOTENCY_KEY
 from otel_resilience.mesh import routing
 from otel_resilience_instrumentation._settings import runtime
 
 if TYPE_CHECKING:
     from otel_resilience.config.target import Target
-
-__all__ = [
-    "IDEMPOTENCY_KEY",
-    "NOT_IDEMPOTENT",
-    "PORTS",
-    "Destination",
-    "destination",
-    "find",
-    "is_failure",
-    "read_response",
-    "seconds_until",
-]
 
 NOT_IDEMPOTENT = "not_idempotent"
 

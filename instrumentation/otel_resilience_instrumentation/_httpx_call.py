@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
 from otel_resilience.errors.adopt import attach, error_chain
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
+from otel_resilience.errors.dialects.http import is_failure
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.outcome import Failure, Success
 from otel_resilience_instrumentation import _http, _processor
@@ -70,7 +71,7 @@ def with_fields(send_single: Send) -> Send:
                     request.headers.pop(name, None)
                 else:
                     request.headers[name] = value
-        if _http.is_failure(response.status_code):
+        if is_failure(response.status_code):
             chain = read_chain(response.headers.get(CHAIN_FIELD), host=request.url.host)
             if chain is not None:
                 attach(response, chain)
@@ -127,7 +128,7 @@ class ClientCall:
             response = self._last = await self._send(self.client, self._request, **self._kwargs)
         finally:
             _in_hand.reset(token)
-        if _http.is_failure(response.status_code) and error_chain(response) is None:
+        if is_failure(response.status_code) and error_chain(response) is None:
             self._read_problem(response)
         return response
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from otel_resilience.errors.adopt import is_timed_out
+from otel_resilience.errors.dialects.http import read_response
 from otel_resilience.errors.dialects.own_errors import as_both
 from otel_resilience.errors.reading import SUCCEEDED, Reading, read_error
 from otel_resilience.exceptions import (
@@ -17,7 +18,6 @@ from otel_resilience.exceptions import (
     ServiceTimeoutError,
 )
 from otel_resilience.outcome import Result, Success, Verdict
-from otel_resilience_instrumentation import _http
 
 #: What the caller did wrong, before anything was sent: it says nothing of the dependency.
 _OWN_MISTAKES = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
@@ -62,4 +62,4 @@ def says_something(error: BaseException) -> bool:
 
 
 def _read_response(response: httpx.Response) -> Reading:
-    return _http.read_response(response, response.status_code, response.headers.get("Retry-After"))
+    return read_response(response, response.status_code, response.headers.get("Retry-After"))

@@ -23,6 +23,14 @@ from otel_resilience.context import attempt, deadline
 from otel_resilience.errors.adopt import attach
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
+from otel_resilience.errors.dialects.http import is_failure
+from otel_resilience.errors.dialects.requests import (
+    RequestsDialect,
+    is_replayable,
+    is_rewindable,
+    says_something,
+    shortened,
+)
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.mesh import routing
 from otel_resilience.outcome import Failure, Success
@@ -33,13 +41,6 @@ from otel_resilience_instrumentation._official import draws_client_spans
 from otel_resilience_instrumentation._outbound import request_fields
 from otel_resilience_instrumentation._problem import problem_chain
 from otel_resilience_instrumentation._received import read_chain
-from otel_resilience_instrumentation._requests_dialect import (
-    RequestsDialect,
-    is_replayable,
-    is_rewindable,
-    says_something,
-    shortened,
-)
 
 _log = logging.getLogger("otel_resilience")
 
@@ -160,7 +161,7 @@ class SessionCall:
         """Read the answer's chain, by the host that gave it, and clean what the library copied from our request."""
         if response.next is not None:
             self._undress(response.next)
-        if _http.is_failure(response.status_code):
+        if is_failure(response.status_code):
             host = _http.destination(response.url).host
             chain = read_chain(response.headers.get(CHAIN_FIELD), host=host) or self._problem(response, host)
             if chain is not None:

@@ -12,7 +12,7 @@ from requests.utils import rewind_body
 
 from otel_resilience.context import deadline
 from otel_resilience.errors.dialects.http import IDEMPOTENCY_KEY, IDEMPOTENT_METHODS
-from otel_resilience.errors.dialects.requests import RequestsDialect, is_replayable, shortened
+from otel_resilience.errors.dialects.requests import RequestsDialect, is_replayable, is_rewindable, shortened
 from otel_resilience.mesh import adapter
 from otel_resilience.mesh.address import name_in
 from otel_resilience.mesh.line import Line
@@ -88,7 +88,7 @@ class _SessionCall:
     def _attempt(self) -> Response:
         if self._last is not None:
             self._last.close()
-            if isinstance(getattr(self._request, "_body_position", None), int):
+            if is_rewindable(self._request):
                 rewind_body(self._request)
         kwargs = self._kwargs
         left = deadline.remaining()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import requests
 
+from otel_resilience.errors.dialects import http
 from otel_resilience.errors.dialects.own_errors import as_both, both
+from otel_resilience.errors.dialects.requests import RequestsDialect, shortened
 from otel_resilience.exceptions import (
     CircuitOpenError,
     DeadlineExceededError,
@@ -16,7 +18,6 @@ from otel_resilience.outcome import Verdict
 from otel_resilience.testing import ManualClock
 from otel_resilience_instrumentation import _http
 from otel_resilience_instrumentation._http_span import redacted
-from otel_resilience_instrumentation._requests_call import shortened
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ from otel_resilience_instrumentation._requests_call import shortened
 def test_what_a_status_means(
     status: int, failed: bool, verdict: Verdict, code: str | None, retryable: bool
 ) -> None:
-    reading = _http.read_response(object(), status, None)
+    reading = http.read_response(object(), status, None)
     assert (reading.failed, reading.verdict, reading.code, reading.retryable) == (
         failed,
         verdict,
@@ -66,7 +67,7 @@ def test_what_a_status_means(
 )
 def test_how_long_a_server_asks_to_wait(header: str | None, seconds: float | None) -> None:
     with ManualClock(wall=1_700_000_000.0):  # Tue, 14 Nov 2023 22:13:20 GMT
-        assert _http.seconds_until(header) == seconds
+        assert http.seconds_until(header) == seconds
 
 
 @pytest.mark.parametrize(
@@ -130,14 +131,10 @@ def test_an_error_that_is_both_knows_all_that_ours_knew() -> None:
     ],
 )
 def test_which_error_of_the_library_ours_is_too(error: CircuitOpenError, theirs: type[Exception]) -> None:
-    from otel_resilience_instrumentation._requests_dialect import RequestsDialect
-
     assert isinstance(RequestsDialect(requests.PreparedRequest()).own(error), theirs)
 
 
 def test_an_error_that_has_no_counterpart_stays_ours() -> None:
-    from otel_resilience_instrumentation._requests_dialect import RequestsDialect
-
     error = RetriesExhaustedError("three times")
     assert RequestsDialect(requests.PreparedRequest()).own(error) is error
 
