@@ -8,6 +8,7 @@ from typing import Any
 
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.policies import checks
+from otel_resilience.policies.conditions import Errors, checked_errors
 
 _POLICY = "CircuitBreaker"
 
@@ -18,9 +19,6 @@ _OPTIONAL_SECONDS = (
     "half_open_max_seconds",
     "probe_lease_seconds",
 )
-
-Failures = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
-
 
 #: How many failures in a row open a circuit for which no other rule is given.
 _THRESHOLD = 5
@@ -53,7 +51,7 @@ class CircuitBreakerOptions:
     half_open_max_seconds: float | None = None
     probe_lease_seconds: float | None = None
     ramp_seconds: float = 0.0
-    failures: Failures = Exception
+    failures: Errors = Exception
     failure_results: Callable[[Any], bool] | None = None
 
     def __post_init__(self) -> None:
@@ -77,10 +75,7 @@ class CircuitBreakerOptions:
                 checks.positive_seconds(_POLICY, field, getattr(self, field))
         checks.number_at_least(_POLICY, "recovery_growth", self.recovery_growth, 1.0)
         checks.seconds_or_zero(_POLICY, "ramp_seconds", self.ramp_seconds)
-        if not _names_failures(self.failures):
-            raise ConfigurationError(
-                f"{_POLICY} failures must be exception types or a predicate, got {self.failures!r}"
-            )
+        checked_errors(_POLICY, "failures", self.failures)
         if self.failure_results is not None and not callable(self.failure_results):
             raise ConfigurationError(
                 f"{_POLICY} failure_results must be a predicate on results, got {self.failure_results!r}"
@@ -141,14 +136,3 @@ class CircuitBreakerOptions:
     def is_slow(self, elapsed: float) -> bool:
         """Whether a call that ran for ``elapsed`` seconds was slow."""
         return self.slow_call_seconds is not None and elapsed >= self.slow_call_seconds
-
-
-def _names_failures(value: object) -> bool:
-    # A class is callable too: asked for first, so that an exception type is never taken for a predicate.
-    if isinstance(value, type):
-        return issubclass(value, BaseException)
-    if isinstance(value, tuple):
-        return bool(value) and all(
-            isinstance(kind, type) and issubclass(kind, BaseException) for kind in value
-        )
-    return callable(value)

@@ -24,7 +24,7 @@ from otel_resilience.policies import checks
 from otel_resilience.policies.circuit_breaker import probing
 from otel_resilience.policies.circuit_breaker.causes import Causes, cause_of
 from otel_resilience.policies.circuit_breaker.keyed import KeyedRoom
-from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions, Failures
+from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
 from otel_resilience.policies.circuit_breaker.snapshot import Snapshot
 from otel_resilience.policies.circuit_breaker.state import (
     BreakerState,
@@ -35,6 +35,7 @@ from otel_resilience.policies.circuit_breaker.state import (
     Signal,
 )
 from otel_resilience.policies.circuit_breaker.verdict import verdict_of
+from otel_resilience.policies.conditions import Errors
 from otel_resilience.policies.shown import shown
 from otel_resilience.windows.tally import Tally
 
@@ -84,7 +85,7 @@ class CircuitBreaker(Guard):
         half_open_max_seconds: float | None = None,
         probe_lease_seconds: float | None = None,
         ramp_seconds: float = 0.0,
-        failures: Failures = Exception,
+        failures: Errors = Exception,
         failure_results: Callable[[Any], bool] | None = None,
     ) -> None:
         self._name = None

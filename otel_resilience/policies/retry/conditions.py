@@ -9,6 +9,7 @@ from typing import Any
 from otel_resilience.errors import codes
 from otel_resilience.errors.reading import Reading
 from otel_resilience.outcome import Failure, Result
+from otel_resilience.policies.conditions import Errors, answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Codes:
         return f"Codes({', '.join(sorted(self.codes))})" if self.written else "Codes()"
 
 
-On = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool] | Codes
+On = Errors | Codes
 
 
 def asks_for_retry(
@@ -35,7 +36,7 @@ def asks_for_retry(
     if isinstance(on, Codes):
         return reading.failed and _matches(on, reading)
     if isinstance(result, Failure):
-        return isinstance(result.error, on) if isinstance(on, tuple | type) else bool(on(result.error))
+        return answers(on, result.error)
     return results is not None and bool(results(result.value))
 
 

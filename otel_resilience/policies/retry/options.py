@@ -8,6 +8,7 @@ from typing import Any
 
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.policies import checks
+from otel_resilience.policies.conditions import checked_errors
 from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.conditions import Codes, On
 from otel_resilience.policies.retry_budget.policy import RetryBudget
@@ -28,8 +29,8 @@ class RetryOptions:
     budget: RetryBudget | None = None
 
     def __post_init__(self) -> None:
-        if not _names_failures(self.on):
-            raise ConfigurationError(f"{_POLICY} on must be exception types or a predicate, got {self.on!r}")
+        if not isinstance(self.on, Codes):
+            checked_errors(_POLICY, "on", self.on)
         if self.results is not None and not callable(self.results):
             raise ConfigurationError(
                 f"{_POLICY} results must be a predicate on results, got {self.results!r}"
@@ -42,14 +43,3 @@ class RetryOptions:
         checks.seconds_or_zero(_POLICY, "retry_after_max", self.retry_after_max)
         if self.budget is not None and not isinstance(self.budget, RetryBudget):
             raise ConfigurationError(f"{_POLICY} budget must be a RetryBudget, got {self.budget!r}")
-
-
-def _names_failures(value: object) -> bool:
-    # A class is callable too: asked for first, so that an exception type is never taken for a predicate.
-    if isinstance(value, type):
-        return issubclass(value, BaseException)
-    if isinstance(value, tuple):
-        return bool(value) and all(
-            isinstance(kind, type) and issubclass(kind, BaseException) for kind in value
-        )
-    return isinstance(value, Codes) or callable(value)
