@@ -10,17 +10,17 @@ from otel_resilience.context import request
 from otel_resilience.events import HedgeFinished, HedgeStarted, RetrySuppressed
 from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed, Race, Raced
-from otel_resilience.flow.guard import Guard
 from otel_resilience.flow.workers import WorkerPool
 from otel_resilience.forking import forget_after_fork
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure, Result, Success
 from otel_resilience.policies.hedge.options import HedgeOptions
-from otel_resilience.policies.retry_budget.policy import RetryBudget, budget_of
+from otel_resilience.policies.retry_budget.policy import RetryBudget
+from otel_resilience.policies.retry_budget.spender import BudgetSpender
 from otel_resilience.windows.latencies import Latencies
 
 
-class Hedge(Guard):
+class Hedge(BudgetSpender):
     """Makes another attempt where the first is slow, and answers with whichever is good first.
 
     Another one begins each time that ``after`` seconds have passed without an answer, or the latency that a share of ``after_quantile`` of the last 200 calls did not
@@ -64,18 +64,12 @@ class Hedge(Guard):
 
     def bind(self, name: str) -> None:
         if self._name is None:
-            self._name = name
             self._pool.name = f"{name} hedge"
-            self._settle_budget(name)
+        super().bind(name)
 
     @property
     def options(self) -> HedgeOptions:
         return self._options
-
-    @property
-    def budget(self) -> RetryBudget | None:
-        """The budget in use; ``None`` until the policy has a name."""
-        return self._budget
 
     @property
     def delay(self) -> float | None:
@@ -130,13 +124,6 @@ class Hedge(Guard):
             with self._lock:
                 self._latencies.add(call.clock.monotonic() - began)
         return result
-
-    def _settle_budget(self, name: str) -> RetryBudget:
-        if self._budget is None:
-            self._budget = budget_of(name)
-        else:
-            self._budget.bind(name)
-        return self._budget
 
     def __repr__(self) -> str:
         options = self._options

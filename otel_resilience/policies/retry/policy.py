@@ -14,14 +14,14 @@ from otel_resilience.events import RetryExhausted, RetryFinished, RetryScheduled
 from otel_resilience.exceptions import CircuitOpenError, RetriesExhaustedError
 from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed, Sleep
-from otel_resilience.flow.guard import Guard
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure, Outcome, Result, Success
 from otel_resilience.policies import checks
 from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.conditions import Codes, On, asks_for_retry, is_final
 from otel_resilience.policies.retry.options import RetryOptions
-from otel_resilience.policies.retry_budget.policy import RetryBudget, budget_of
+from otel_resilience.policies.retry_budget.policy import RetryBudget
+from otel_resilience.policies.retry_budget.spender import BudgetSpender
 from otel_resilience.policies.shown import shown
 
 _log = logging.getLogger("otel_resilience")
@@ -30,7 +30,7 @@ _log = logging.getLogger("otel_resilience")
 _HINT_SPREAD = 0.1
 
 
-class Retry(Guard):
+class Retry(BudgetSpender):
     """Calls again what failed in a way that another try may help.
 
     ``on`` (required) are the exceptions to retry, types or predicate; ``results`` is a predicate on results that ask for another try.
@@ -67,23 +67,13 @@ class Retry(Guard):
             retry_after_max=retry_after_max,
             budget=budget,
         )
-        self._budget: RetryBudget | None = self._options.budget
+        self._budget = self._options.budget
         if self._name is not None:
             self._settle_budget(self._name)
-
-    def bind(self, name: str) -> None:
-        if self._name is None:
-            self._name = name
-            self._settle_budget(name)
 
     @property
     def options(self) -> RetryOptions:
         return self._options
-
-    @property
-    def budget(self) -> RetryBudget | None:
-        """The budget in use; ``None`` until the policy has a name."""
-        return self._budget
 
     def flow(self, call: Call, proceed: Proceed) -> Flow:
         if not call.enforced:
@@ -226,13 +216,6 @@ class Retry(Guard):
                 error_code=reading.code,
             )
         )
-
-    def _settle_budget(self, name: str) -> RetryBudget:
-        if self._budget is None:
-            self._budget = budget_of(name)
-        else:
-            self._budget.bind(name)
-        return self._budget
 
     def __repr__(self) -> str:
         return shown("Retry", self._name, self._options)
