@@ -28,17 +28,19 @@ def folder_of(program: str, parent: Path) -> Path:
 
 
 def run(line: str, environment: Environment, folder: Path, **settings: str) -> str:
-    """Run a line of a shell to its end; what it printed, and an error that says it where it fails."""
+    """Run a line of a shell to its end; its standard output, and an error that says all where it fails.
+
+    Under Python 3.12 OpenTelemetry's own logging handler complains on stderr at exit that it can start no thread any more.
+    """
     done = subprocess.run(
         ["sh", "-c", line],
         cwd=folder,
         env=environment.variables() | settings,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"$ {line}\n{done.stdout}"
+    assert done.returncode == 0, f"$ {line}\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
