@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from otel_resilience.context import endpoint as in_hand
 from otel_resilience.errors.dialects.http import IDEMPOTENCY_KEY
-from otel_resilience.mesh import routing
 from otel_resilience_instrumentation._settings import runtime
 
 if TYPE_CHECKING:
@@ -41,5 +41,5 @@ def find(method: str, to: Destination, headers: Mapping[str, Any]) -> Target | N
 
 
 def _is_in_hand(to: Destination) -> bool:
-    endpoint = routing.current()
+    endpoint = in_hand.current()
     return endpoint is not None and (endpoint.host, endpoint.port) == (to.host, to.port)

@@ -20,6 +20,7 @@ from requests.utils import rewind_body
 from urllib3.util import Timeout
 
 from otel_resilience.context import attempt, deadline
+from otel_resilience.context import endpoint as in_hand
 from otel_resilience.errors.adopt import attach
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
@@ -32,7 +33,6 @@ from otel_resilience.errors.dialects.requests import (
     shortened,
 )
 from otel_resilience.errors.failed_call import FailedCall, remember
-from otel_resilience.mesh import routing
 from otel_resilience.outcome import Failure, Success
 from otel_resilience_instrumentation import _http, _processor, _routing
 from otel_resilience_instrumentation._body_deadline import bound_body
@@ -84,7 +84,7 @@ class SessionCall:
         self._to = _http.destination(request.url or "")
         self._target = _routing.find(request.method or "", request.url or "", self._to, request.headers)
         # Inside a mesh's call the policies are around that, and its deadline is this one's.
-        self._guarded = self._target is not None or routing.current() is not None
+        self._guarded = self._target is not None or in_hand.current() is not None
         self._dialect = RequestsDialect(request)
         self._last: Response | None = None
         self._sent: dict[str, str] = {}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from otel_resilience.config.target import Target
+from otel_resilience.context import endpoint as in_hand
 from otel_resilience.errors.dialects.http import IDEMPOTENCY_KEY, IDEMPOTENT_METHODS
-from otel_resilience.mesh.address import name_in
 from otel_resilience.mesh.installed import installed
-from otel_resilience.mesh.line import Line
-from otel_resilience.mesh.routing import in_hand
 from otel_resilience_instrumentation import _http
 from otel_resilience_instrumentation._http import Destination
 from otel_resilience_instrumentation._settings import runtime
+
+if TYPE_CHECKING:
+    from otel_resilience.config.target import Target
+    from otel_resilience.mesh.line import Line
 
 
 def line_to(name: str) -> Line | None:
@@ -29,11 +30,16 @@ def line_to(name: str) -> Line | None:
 
 def find(method: str, url: str, to: Destination, headers: Mapping[str, Any]) -> Target | None:
     """The ``Target`` that guards, and maybe routes, this request; ``None`` where nothing does, or a call by name does around it."""
+    if installed() is None and runtime().mesh is None:
+        return _http.find(method, to, headers)
+    from otel_resilience.config.target import Target  # a process that routes nothing loads no mesh
+    from otel_resilience.mesh.address import name_in
+
     name = name_in(url)
     line = None if name is None else line_to(name)
     if line is None:
         return _http.find(method, to, headers)
-    if in_hand(line.service) is not None:
+    if in_hand.of(line.service) is not None:
         return None
     method = method.upper()
     routed = line.routed(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from otel_resilience.context import endpoint as in_hand
 from otel_resilience.errors.dialects.requests import RequestsDialect
 from otel_resilience.exceptions import NoHealthyEndpointError
 from otel_resilience.mesh.address import as_sent, at_endpoint, certified_name, name_in
 from otel_resilience.mesh.line import Line
-from otel_resilience.mesh.routing import Unguarded, in_hand
+from otel_resilience.mesh.routing import Unguarded
 
 #: The method that knows what a connection's certificate must say; ``requests`` has it since 2.32.
 POOL_KEY = "build_connection_pool_key_attributes"
@@ -28,7 +29,7 @@ def routed(
         name = name_in(request.url or "")
         if name is None or not (tls or request.url.lower().startswith("http:")):
             return send(adapter, request, *args, **kwargs)
-        endpoint = in_hand(name)
+        endpoint = in_hand.of(name)
         if endpoint is not None:
             return as_sent(send(adapter, at_endpoint(request, endpoint), *args, **kwargs), request)
         line = find(name)

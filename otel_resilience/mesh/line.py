@@ -20,7 +20,7 @@ _NOT_IDEMPOTENT = "not_idempotent"
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """A pipeline whose attempts have an endpoint, ``routing.in_hand``. ``not_replayable``: why a call must not be sent twice."""
+    """A pipeline whose attempts have an endpoint, ``context.endpoint``. ``not_replayable``: why a call must not be sent twice."""
 
     pipeline: Pipeline
     not_replayable: str | None

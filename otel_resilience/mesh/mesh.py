@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from otel_resilience.context import endpoint as in_hand
 from otel_resilience.context import path
 from otel_resilience.context.path import Step
 from otel_resilience.discovery.endpoint import Endpoint
@@ -23,7 +24,6 @@ from otel_resilience.inventory import POLICIES
 from otel_resilience.mesh import installed
 from otel_resilience.mesh.line import Line
 from otel_resilience.mesh.policies import MeshPolicies, PolicyFile
-from otel_resilience.mesh.routing import in_hand
 from otel_resilience.policies.bulkhead.policy import Bulkhead
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
 from otel_resilience.policies.retry.policy import Retry
@@ -244,7 +244,7 @@ class ServiceMesh:
 
 
 def _endpoint(service: str) -> Endpoint:
-    endpoint = in_hand(service)
+    endpoint = in_hand.of(service)
     if endpoint is None:
         raise RuntimeError(f"a call to {service} was made outside of its route")
     return endpoint

@@ -8,6 +8,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import TypeVar
 
+from otel_resilience.context import endpoint as in_hand
 from otel_resilience.discovery import refusal
 from otel_resilience.discovery.endpoint import Endpoint
 from otel_resilience.discovery.interface import Registry
@@ -26,19 +27,7 @@ _log = logging.getLogger("otel_resilience")
 
 T = TypeVar("T")
 
-_in_hand: ContextVar[Endpoint | None] = ContextVar("otel_resilience.endpoint", default=None)
 _tried: ContextVar[set[InstanceKey] | None] = ContextVar("otel_resilience.tried", default=None)
-
-
-def current() -> Endpoint | None:
-    """Where the attempt that runs here goes, whatever the service."""
-    return _in_hand.get()
-
-
-def in_hand(service: str) -> Endpoint | None:
-    """Where the attempt that runs here goes, if it is one of ``service``, whose case does not matter in a URL."""
-    endpoint = _in_hand.get()
-    return endpoint if endpoint is not None and endpoint.service.lower() == service.lower() else None
 
 
 class Journey(Guard):
@@ -100,10 +89,10 @@ class _Visit:
     policy_type: str = "mesh"
 
     def admit(self, call: Call) -> Admitted[Token[Endpoint | None]]:
-        return Admitted(_in_hand.set(self.choice.endpoint))
+        return Admitted(in_hand.enter(self.choice.endpoint))
 
     def settle(self, call: Call, permit: Token[Endpoint | None], ending: Ending) -> None:
-        _reset(_in_hand, permit)
+        in_hand.leave(permit)
         try:
             verdict = verdict_of(self.options, call, ending)
         except Exception:
@@ -125,13 +114,13 @@ class Unguarded:
         self._token: Token[Endpoint | None] | None = None
 
     def __enter__(self) -> Endpoint:
-        self._token = _in_hand.set(self._endpoint)
+        self._token = in_hand.enter(self._endpoint)
         return self._using.__enter__()
 
     def __exit__(self, *ending: object) -> None:
         self._using.__exit__(None, None, None)
         if self._token is not None:
-            _reset(_in_hand, self._token)
+            in_hand.leave(self._token)
 
 
 def nobody(service: str) -> NoHealthyEndpointError:

@@ -11,12 +11,12 @@ from requests.models import PreparedRequest, Response
 from requests.utils import rewind_body
 
 from otel_resilience.context import deadline
+from otel_resilience.context import endpoint as in_hand
 from otel_resilience.errors.dialects.http import IDEMPOTENCY_KEY, IDEMPOTENT_METHODS
 from otel_resilience.errors.dialects.requests import RequestsDialect, is_replayable, is_rewindable, shortened
 from otel_resilience.mesh import adapter
 from otel_resilience.mesh.address import name_in
 from otel_resilience.mesh.line import Line
-from otel_resilience.mesh.routing import in_hand
 
 _NOT_IDEMPOTENT = "not_idempotent"
 _TLS = hasattr(HTTPAdapter, adapter.POOL_KEY)
@@ -51,7 +51,7 @@ class MeshSession(requests.Session):
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         # Inside an attempt it is a redirect, which is part of it.
-        if name_in(request.url or "") != self._service.lower() or in_hand(self._service) is not None:
+        if name_in(request.url or "") != self._service.lower() or in_hand.of(self._service) is not None:
             return super().send(request, **kwargs)
         return _SessionCall(super().send, self._line(self._service), request, kwargs).make()
 

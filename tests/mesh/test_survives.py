@@ -137,11 +137,11 @@ def test_our_own_timeout_counts_against_the_endpoint() -> None:
 
 
 def test_gathered_calls_never_see_one_anothers_endpoint() -> None:
-    from otel_resilience.mesh.routing import in_hand
+    from otel_resilience.context import endpoint as in_hand
 
     async def look(endpoint: Endpoint) -> bool:
         await asyncio.sleep(0)
-        return in_hand("payments") is endpoint
+        return in_hand.of("payments") is endpoint
 
     async def main(mesh: ServiceMesh) -> list[bool]:
         return await asyncio.gather(*(mesh.acall("payments", "charge", look) for _ in range(100)))
@@ -149,7 +149,7 @@ def test_gathered_calls_never_see_one_anothers_endpoint() -> None:
     with ServiceMesh() as mesh:
         register(mesh, range(1, 20))
         assert all(asyncio.run(main(mesh)))
-        assert in_hand("payments") is None
+        assert in_hand.of("payments") is None
 
 
 def test_a_hedge_goes_elsewhere() -> None:
