@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from otel_resilience.pipeline import Pipeline
     from otel_resilience.policies.bulkhead.policy import Bulkhead
     from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
-    from otel_resilience.policies.circuit_breaker.state import BreakerState
+    from otel_resilience.policies.circuit_breaker.transitions import BreakerState
     from otel_resilience.policies.fallback.policy import Fallback
     from otel_resilience.policies.fault.policy import FaultInjector
     from otel_resilience.policies.hedge.policy import Hedge
@@ -98,7 +98,7 @@ __all__ = [
 #: The module of each public name, within this package.
 _MODULES = {
     "Backoff": "policies.retry.backoff",
-    "BreakerState": "policies.circuit_breaker.state",
+    "BreakerState": "policies.circuit_breaker.transitions",
     "Bulkhead": "policies.bulkhead.policy",
     "BulkheadFullError": "exceptions",
     "CircuitBreaker": "policies.circuit_breaker.policy",

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 
 from otel_resilience.discovery.service_info import InstanceKey
 
 if TYPE_CHECKING:
     from otel_resilience.discovery.service_info import ServiceInfo
-
-
-class EndpointState(StrEnum):
-    """What an endpoint is to those who call, from best to worst.
-
-    ``ejected``: a mesh leaves it out, as calls to it kept failing. ``draining``: it is gone, but calls to it are under way.
-    """
-
-    HEALTHY = "healthy"
-    UNHEALTHY = "unhealthy"
-    EJECTED = "ejected"
-    DRAINING = "draining"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from otel_resilience.discovery.backends.memory import MemoryBackend
 from otel_resilience.discovery.balancing.balancer import Balancing, balancer_of
 from otel_resilience.discovery.balancing.load import Load
 from otel_resilience.discovery.catalogue import Catalogue
-from otel_resilience.discovery.endpoint import Endpoint, EndpointState
+from otel_resilience.discovery.endpoint import Endpoint
+from otel_resilience.discovery.endpoint_state import EndpointState
 from otel_resilience.discovery.interface import Selector
 from otel_resilience.discovery.registration import Membership, Registration
 from otel_resilience.discovery.service_info import InstanceKey, ServiceInfo, tags_of

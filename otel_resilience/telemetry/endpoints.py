@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from otel_resilience.discovery.endpoint import EndpointState
+from otel_resilience.discovery.endpoint_state import EndpointState
 from otel_resilience.discovery.registry import ServiceRegistry
 from otel_resilience.discovery.service_info import InstanceKey
 from otel_resilience.inventory import Inventory

@@ -29,7 +29,7 @@ from otel_resilience.events import (
     RetryScheduled,
 )
 from otel_resilience.exceptions import RejectedError
-from otel_resilience.policies.circuit_breaker.state import BreakerState
+from otel_resilience.policies.circuit_breaker.transitions import BreakerState
 from otel_resilience.telemetry import names
 from otel_resilience.telemetry.cause import cause_attributes
 from otel_resilience.telemetry.names import EventType

@@ -15,9 +15,9 @@ from importlib import metadata
 
 from opentelemetry._logs import SeverityNumber
 
-from otel_resilience.discovery.endpoint import EndpointState
+from otel_resilience.discovery.endpoint_state import EndpointState
 from otel_resilience.outcome import Outcome
-from otel_resilience.policies.circuit_breaker.state import BreakerState
+from otel_resilience.policies.circuit_breaker.transitions import BreakerState
 
 SCOPE = "otel_resilience"
 

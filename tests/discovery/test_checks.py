@@ -17,7 +17,7 @@ import wrapt
 from otel_resilience import HealthCheck, NoHealthyEndpointError, ServiceRegistry
 from otel_resilience.discovery import checking
 from otel_resilience.discovery.checking import Checking
-from otel_resilience.discovery.endpoint import EndpointState
+from otel_resilience.discovery.endpoint_state import EndpointState
 from otel_resilience.discovery.probes.answer import CannotProbeError
 from otel_resilience.discovery.service_info import InstanceKey
 from otel_resilience.testing import Draws

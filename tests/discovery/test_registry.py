@@ -13,7 +13,7 @@ from otel_resilience import (
     load_config,
 )
 from otel_resilience.discovery import catalogue
-from otel_resilience.discovery.endpoint import EndpointState
+from otel_resilience.discovery.endpoint_state import EndpointState
 from otel_resilience.events import ExecutionRejected
 from otel_resilience.testing import ManualClock, Recorder
 from tests.discovery.instances import info, ports
