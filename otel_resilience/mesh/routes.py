@@ -49,6 +49,10 @@ class Routes:
         self._selectors: dict[tuple[Endpoint, ...], Selector] = {}
         self._enforced = True
 
+    def instances(self) -> list[Endpoint]:
+        """Who is there, healthy or not."""
+        return self._registry.instances(self.service)
+
     def choose(self, avoided: Collection[InstanceKey], *, enforced: bool) -> Choice | None:
         """An endpoint for an attempt, one of ``avoided`` only where no other is left; ``None`` where none is healthy.
 
