@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -168,6 +168,25 @@ class ServiceMesh:
         session = MeshSession(service, self.line)
         self._close_with_mesh(session)
         return session
+
+    def channel(
+        self,
+        service: str,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        options: Sequence[tuple[str, Any]] | None = None,
+    ) -> grpc.Channel:
+        """A new ``grpc.Channel`` to ``service``, secure with ``credentials``. Needs grpcio; closed with the mesh at the latest.
+
+        Blocking calls with one request may be retried, if they are said to be idempotent; futures and streams are guarded from begin to end. Rejections are
+        ``grpc.RpcError`` too. Raises ``ServiceNotFoundError``.
+        """
+        from otel_resilience.mesh.channel import MeshChannel  # an optional library
+
+        self.line(service)
+        channel = MeshChannel(service, self.line, credentials, options)
+        self._close_with_mesh(channel)
+        return channel
 
     def install(self) -> Self:
         """Let instrumented clients route by this mesh, until it is closed: ``requests.get("http://payments/charge")``.

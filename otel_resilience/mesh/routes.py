@@ -12,6 +12,7 @@ from otel_resilience.discovery.endpoint import Endpoint
 from otel_resilience.discovery.interface import Registry, Selector
 from otel_resilience.discovery.service_info import InstanceKey
 from otel_resilience.events import EndpointEjected
+from otel_resilience.exceptions import ServiceNotFoundError
 from otel_resilience.forking import forget_after_fork
 from otel_resilience.listener import LISTENERS
 from otel_resilience.mesh.outlier import THRESHOLD, Ejection, Outliers
@@ -49,6 +50,10 @@ class Routes:
         self._selectors: dict[tuple[Endpoint, ...], Selector] = {}
         self._enforced = True
 
+    def instances(self) -> list[Endpoint]:
+        """Who is there, healthy or not."""
+        return self._registry.instances(self.service)
+
     def choose(self, avoided: Collection[InstanceKey], *, enforced: bool) -> Choice | None:
         """An endpoint for an attempt, one of ``avoided`` only where no other is left; ``None`` where none is healthy.
 
@@ -68,11 +73,7 @@ class Routes:
         """Learn what an attempt came to, and eject its endpoint where it is time."""
         key = choice.endpoint.key
         # Only a failure may eject, and only then it matters who else is there.
-        present = (
-            {each.key for each in self._registry.discover_all(self.service)}
-            if verdict is Verdict.FAILURE
-            else ()
-        )
+        present = {each.key for each in self._healthy()} if verdict is Verdict.FAILURE else ()
         now = clock.current().monotonic()
         with self._lock:
             self._enforced = enforced
@@ -82,11 +83,17 @@ class Routes:
 
     def ejected(self) -> frozenset[InstanceKey]:
         """Which endpoints are left out now. Reads only."""
-        healthy = self._registry.discover_all(self.service)
+        healthy = self._healthy()
         with self._lock:
             if not self._enforced:
                 return frozenset()
         return frozenset(each.key for each in healthy) - {each.key for each in self._available(healthy)}
+
+    def _healthy(self) -> Sequence[Endpoint]:
+        try:
+            return self._registry.discover_all(self.service)
+        except ServiceNotFoundError:  # its last instance went, and so many others that it was forgotten
+            return ()
 
     def _available(self, healthy: Sequence[Endpoint]) -> Sequence[Endpoint]:
         with self._lock:

@@ -37,6 +37,7 @@ KNOWN_BY: dict[str, tuple[str, ...]] = {
         "otel_resilience.discovery.probes.grpc",
         "otel_resilience.errors.dialects.grpc",
         "otel_resilience.mesh.channel",
+        "otel_resilience.mesh.rpc",
         "otel_resilience.cli.demo",
         "otel_resilience_instrumentation",
     ),

@@ -177,3 +177,13 @@ def test_the_endpoints_of_a_policy_file(tmp_path) -> None:  # type: ignore[no-un
     with load_config(str(path)).registry("weighted") as registry:
         assert [each.address for each in registry.discover_all("payments")] == ["10.0.0.7:8080", "[::1]:8081"]
         assert registry.services == ("payments",)
+
+
+def test_who_is_there_and_who_is_known() -> None:
+    with ServiceRegistry() as registry:
+        assert not registry.knows("payments")
+        with registry.register(info(1)), registry.register(info(2)):
+            assert registry.knows("payments")
+            assert ports(registry.instances("payments")) == [1, 2]
+        assert registry.knows("payments"), "its last instance has gone"
+        assert registry.instances("payments") == []

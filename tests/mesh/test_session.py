@@ -8,11 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from otel_resilience import (
     Backoff,
     CircuitBreaker,
     CircuitOpenError,
+    Endpoint,
     NoHealthyEndpointError,
     Retry,
     RetryBudget,
@@ -21,7 +23,9 @@ from otel_resilience import (
     ServiceTimeoutError,
     Timeout,
 )
-from otel_resilience.mesh.address import name_in
+from otel_resilience.mesh.adapter import POOL_KEY
+from otel_resilience.mesh.address import at_endpoint, name_in
+from otel_resilience.mesh.session import RoutingAdapter
 from tests.discovery.instances import info
 from tests.instrumentation.http_server import Reply, ScriptedServer
 from tests.mesh.meshes import register
@@ -199,3 +203,17 @@ def test_unknown_services_and_closed_meshes() -> None:
 )
 def test_a_url_with_a_port_is_an_address(url: str, name: str | None) -> None:
     assert name_in(url) == name
+
+
+@pytest.mark.skipif(
+    not hasattr(HTTPAdapter, POOL_KEY), reason="this requests cannot be told whose certificate it expects"
+)
+def test_over_tls_the_certificate_must_be_the_services() -> None:
+    endpoint = Endpoint(host="10.0.0.7", port=8443, service="payments")
+    prepared = requests.Request("GET", "https://payments/charge").prepare()
+    attributes = getattr(RoutingAdapter(), POOL_KEY)
+    host, pool = attributes(at_endpoint(prepared, endpoint), True)
+    assert (host["host"], host["port"]) == ("10.0.0.7", 8443)
+    assert (pool["server_hostname"], pool["assert_hostname"]) == ("payments", "payments")
+    host, pool = attributes(prepared, True)
+    assert "server_hostname" not in pool

@@ -19,9 +19,11 @@ from otel_resilience import (
     ServiceTimeoutError,
     Timeout,
 )
+from otel_resilience.discovery import catalogue
 from otel_resilience.events import EndpointEjected
 from otel_resilience.pipeline import Pipeline
 from otel_resilience.testing import ManualClock, Recorder
+from tests.discovery.instances import info
 from tests.mesh.meshes import Dependency, register
 
 
@@ -214,3 +216,25 @@ def test_a_pipeline_is_made_once_for_what_shares_it() -> None:
         line = mesh.line("payments")
         pipelines: set[Pipeline] = {line.routed(f"operation {number}").pipeline for number in range(100)}
         assert len(pipelines) == 1, "operations may come from users"
+
+
+def test_a_service_that_is_forgotten_during_a_call_takes_no_errors_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catalogue, "REMEMBERED", 1)
+    with ServiceMesh() as mesh:
+        register(mesh, (1,))
+        error = ConnectionError("mine")
+
+        def fail(endpoint: Endpoint) -> None:
+            for name in ("payments", "ledger", "mail"):
+                mesh.registry.register(info(name=name)).deregister()  # type: ignore[attr-defined]  # the mesh's own
+            mesh.registry.deregister(endpoint)  # type: ignore[attr-defined]  # the mesh's own registry
+            mesh.registry.register(info(name="notes")).deregister()  # type: ignore[attr-defined]  # the mesh's own
+            raise error
+
+        with pytest.raises(ConnectionError) as caught:
+            mesh.call("payments", "charge", fail)
+        assert caught.value is error
+        assert not mesh.registry.knows("payments")
+        assert list(mesh.ejected()) == []
