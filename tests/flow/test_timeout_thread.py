@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -183,23 +182,31 @@ def test_idle_threads_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pool.reserve() is not None
 
 
-def test_a_hung_worker_does_not_delay_the_exit() -> None:
-    program = """
-        import time, otel_resilience
-        try:
-            otel_resilience.Timeout(0.05, thread=True).call(time.sleep, 60)
-        except otel_resilience.ServiceTimeoutError:
-            print(time.monotonic(), flush=True)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
-    assert time.monotonic() - float(done.stdout) < 5.0
-    assert done.stderr == ""
+HANG = "import threading, time; from otel_resilience import Hedge, RetryBudget, ServiceTimeoutError, Timeout, TimeoutHandler"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "Timeout(0.05, thread=True).call(time.sleep, 60)",
+        "TimeoutHandler(default=0.05).call_with_timeout('ledger', 'read', lambda: time.sleep(60))",
+        "calls = iter([60, 0]); Hedge(after=0.05, budget=RetryBudget()).call(lambda: time.sleep(next(calls)))",
+    ],
+)
+def test_a_hung_worker_delays_the_exit_by_no_second(call: str) -> None:
+    program = f"{HANG}\ntry:\n    {call}\nexcept ServiceTimeoutError:\n    pass\nprint(time.monotonic(), threading.active_count())"
+
+    def seconds_to_exit() -> float:
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+        )
+        ended = time.monotonic()
+        told, threads = done.stdout.split()
+        assert (int(threads) > 1, done.stderr) == (True, ""), "something must hang"
+        return ended - float(told)
+
+    # The quickest of three, as the machine may be busy with something else.
+    assert min(seconds_to_exit() for _ in range(3)) < 1.0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
