@@ -19,6 +19,13 @@ from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.outcome import Mode
 from otel_resilience.telemetry import install as telemetry
 from otel_resilience.telemetry.service import fill_in
+from otel_resilience_instrumentation.environment import (
+    OTEL_RESILIENCE_CONFIG,
+    OTEL_RESILIENCE_ENABLED,
+    OTEL_RESILIENCE_INTERNAL_HOSTS,
+    OTEL_RESILIENCE_MODE,
+    OTEL_RESILIENCE_PROPAGATION,
+)
 
 if TYPE_CHECKING:
     from otel_resilience.config.config import Config
@@ -28,12 +35,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("otel_resilience")
 
 E = TypeVar("E", bound=StrEnum)
-
-ENABLED = "OTEL_RESILIENCE_ENABLED"
-CONFIG = "OTEL_RESILIENCE_CONFIG"
-MODE = "OTEL_RESILIENCE_MODE"
-INTERNAL_HOSTS = "OTEL_RESILIENCE_INTERNAL_HOSTS"
-PROPAGATION = "OTEL_RESILIENCE_PROPAGATION"
 
 
 class Propagation(StrEnum):
@@ -142,20 +143,24 @@ def _make(
     internal_hosts: str | None,
     enabled: bool | None,
 ) -> Runtime:
-    if not (_flag(ENABLED, True) if enabled is None else enabled):
+    if not (_flag(OTEL_RESILIENCE_ENABLED, True) if enabled is None else enabled):
         return _UNGUARDED
-    written = _choice("mode", mode, Mode) or _choice(MODE, os.environ.get(MODE), Mode)
-    policies = _load(config or os.environ.get(CONFIG), None if written is None else str(written))
+    written = _choice("mode", mode, Mode) or _choice(
+        OTEL_RESILIENCE_MODE, os.environ.get(OTEL_RESILIENCE_MODE), Mode
+    )
+    policies = _load(
+        config or os.environ.get(OTEL_RESILIENCE_CONFIG), None if written is None else str(written)
+    )
     named = () if policies is None else policies.named_hosts
-    hosts = os.environ.get(INTERNAL_HOSTS, "") if internal_hosts is None else internal_hosts
+    hosts = os.environ.get(OTEL_RESILIENCE_INTERNAL_HOSTS, "") if internal_hosts is None else internal_hosts
     try:
         boundary = Boundary(hosts, named)
     except ValueError as error:
-        say(logging.WARNING, f"{INTERNAL_HOSTS}={hosts!r} is not used: {error}")
+        say(logging.WARNING, f"{OTEL_RESILIENCE_INTERNAL_HOSTS}={hosts!r} is not used: {error}")
         boundary = Boundary("", named)
     spread = (
         _choice("propagation", propagation, Propagation)
-        or _choice(PROPAGATION, os.environ.get(PROPAGATION), Propagation)
+        or _choice(OTEL_RESILIENCE_PROPAGATION, os.environ.get(OTEL_RESILIENCE_PROPAGATION), Propagation)
         or _choice("propagation", None if policies is None else policies.propagation, Propagation)
         or Propagation.INTERNAL
     )

@@ -6,7 +6,15 @@ import dataclasses
 from typing import Any
 
 from otel_resilience.config.policy_shapes import InjectedCode
-from otel_resilience.config.specs import CATCH_ALL, FileSpec, OperationSpec, PoliciesSpec, ServiceSpec
+from otel_resilience.config.specs import (
+    CATCH_ALL,
+    FileSpec,
+    HedgeSpec,
+    OperationSpec,
+    PoliciesSpec,
+    RetrySpec,
+    ServiceSpec,
+)
 from otel_resilience.policies.bulkhead.options import BulkheadOptions
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
 from otel_resilience.policies.fault.options import FaultInjectorOptions
@@ -101,12 +109,10 @@ def _policies(spec: PoliciesSpec) -> list[dict[str, Any]]:
     for name in spec.names:
         if name in ("rate_limiter", "bulkhead", "fault"):
             found.append({"policy": name, **_options(getattr(spec, name))})
-        elif name == "retry" and spec.retry is not None:
-            budget = None if spec.retry.budget is None else dict(spec.retry.budget)
-            found.append({"policy": name, **_options(spec.retry.options), "budget": budget})
-        elif name == "hedge" and spec.hedge is not None:
-            budget = None if spec.hedge.budget is None else dict(spec.hedge.budget)
-            found.append({"policy": name, **_options(spec.hedge.options), "budget": budget})
+        elif name in ("retry", "hedge"):
+            written: RetrySpec | HedgeSpec = getattr(spec, name)
+            budget = None if written.budget is None else dict(written.budget)
+            found.append({"policy": name, **_options(written.options), "budget": budget})
         elif name == "circuit_breaker" and spec.circuit_breaker is not None:
             force = spec.circuit_breaker.force
             found.append({"policy": name, **_options(spec.circuit_breaker.options), "force": force})

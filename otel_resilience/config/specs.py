@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from otel_resilience.config.operations import OperationKey
@@ -46,7 +46,7 @@ class CircuitBreakerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoliciesSpec:
-    """The policies of one service or operation after merging; ``None`` where there is none. Seconds."""
+    """The policies of one service or operation after merging, outermost first; ``None`` where there is none. Seconds."""
 
     timeout: float | None = None
     rate_limiter: RateLimiterOptions | None = None
@@ -60,17 +60,7 @@ class PoliciesSpec:
     @property
     def names(self) -> tuple[str, ...]:
         """The policies there are, outermost first."""
-        order = (
-            "timeout",
-            "rate_limiter",
-            "bulkhead",
-            "retry",
-            "hedge",
-            "circuit_breaker",
-            "attempt_timeout",
-            "fault",
-        )
-        return tuple(name for name in order if getattr(self, name) is not None)
+        return tuple(each.name for each in fields(self) if getattr(self, each.name) is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
