@@ -13,8 +13,6 @@ from otel_resilience_instrumentation._settings import runtime
 if TYPE_CHECKING:
     from otel_resilience.config.target import Target
 
-NOT_IDEMPOTENT = "not_idempotent"
-
 #: The ports of schemes where a URL names none.
 PORTS = {"http": 80, "https": 443}
 

@@ -19,6 +19,7 @@ from otel_resilience.errors.adopt import attach, error_chain
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
 from otel_resilience.errors.dialects.http import is_failure
 from otel_resilience.errors.failed_call import FailedCall, remember
+from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.outcome import Failure, Success
 from otel_resilience_instrumentation import _http, _processor
 from otel_resilience_instrumentation._httpx_dialect import HttpxDialect, says_something
@@ -105,7 +106,7 @@ class ClientCall:
             self._attempt,
             dialect=self._dialect,
             peer=self._target.service,
-            not_replayable=None if replayable else _http.NOT_IDEMPOTENT,
+            not_replayable=None if replayable else NOT_IDEMPOTENT,
         )
 
     async def _unguarded(self) -> httpx.Response:

@@ -33,6 +33,7 @@ from otel_resilience.errors.dialects.requests import (
     shortened,
 )
 from otel_resilience.errors.failed_call import FailedCall, remember
+from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.outcome import Failure, Success
 from otel_resilience_instrumentation import _http, _processor, _routing
 from otel_resilience_instrumentation._body_deadline import bound_body
@@ -95,9 +96,7 @@ class SessionCall:
         if self._target is None:
             return self._unguarded()
         _processor.ensure_added()
-        not_replayable = (
-            None if self._target.idempotent and is_replayable(self._request) else _http.NOT_IDEMPOTENT
-        )
+        not_replayable = None if self._target.idempotent and is_replayable(self._request) else NOT_IDEMPOTENT
         response: Response = self._target.pipeline.execute(
             self._attempt, dialect=self._dialect, peer=self._target.service, not_replayable=not_replayable
         )

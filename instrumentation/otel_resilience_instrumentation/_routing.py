@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from otel_resilience.context import endpoint as in_hand
-from otel_resilience.errors.dialects.http import IDEMPOTENCY_KEY, IDEMPOTENT_METHODS
+from otel_resilience.errors.dialects.http import may_be_repeated
 from otel_resilience.mesh.installed import installed
 from otel_resilience_instrumentation import _http
 from otel_resilience_instrumentation._http import Destination
@@ -42,9 +42,7 @@ def find(method: str, url: str, to: Destination, headers: Mapping[str, Any]) -> 
     if in_hand.of(line.service) is not None:
         return None
     method = method.upper()
-    routed = line.routed(
-        f"{method} {to.path}", idempotent=method in IDEMPOTENT_METHODS or IDEMPOTENCY_KEY in headers
-    )
+    routed = line.routed(f"{method} {to.path}", idempotent=may_be_repeated(method, headers))
     if not routed.pipeline.enabled:
         return None
     return Target(line.service, None, routed.pipeline, routed.not_replayable is None)

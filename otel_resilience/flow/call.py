@@ -24,6 +24,9 @@ Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 NO_ARGUMENTS: Arguments = ((), {})
 
+#: Why a call must not be sent a second time, by the names of ``resilience.retry.suppression.reason``.
+NOT_IDEMPOTENT = "not_idempotent"
+
 
 class Call:
     """One logical call through the policies of one guard. Used by one thread or task at a time.
@@ -127,7 +130,7 @@ class Call:
     def first_item_delivered(self) -> None:
         """A consumer has seen something of the answer: it can no longer be asked for again, nor replaced."""
         self.delivered = True
-        self.not_replayable = self.not_replayable or "not_idempotent"
+        self.not_replayable = self.not_replayable or NOT_IDEMPOTENT
 
     def next_attempt(self) -> tuple[int, str]:
         """Number (1 is the first) and type of the attempt that is made now."""

@@ -13,7 +13,7 @@ from otel_resilience.context import surroundings
 from otel_resilience.errors.reading import PLAIN, Dialect
 from otel_resilience.flow import switch, sync_driver
 from otel_resilience.flow.block import Block, Cooperative, innermost
-from otel_resilience.flow.call import NO_ARGUMENTS, Arguments, Call
+from otel_resilience.flow.call import NO_ARGUMENTS, NOT_IDEMPOTENT, Arguments, Call
 from otel_resilience.flow.decorate import Kind, decorate, kind_of
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.execution import Execution
@@ -141,7 +141,7 @@ class Guard(ABC):
 
     def park(self, *, dialect: Dialect = PLAIN, peer: str | None = None) -> ParkedExecution:
         """Begin a call that ends somewhere else (a stream, a future); it is never retried."""
-        return ParkedExecution(functools.partial(self._begin, dialect, peer, "not_idempotent"))
+        return ParkedExecution(functools.partial(self._begin, dialect, peer, NOT_IDEMPOTENT))
 
     def __enter__(self) -> Self:
         """Guard the block in this thread. Raises the rejection; ``TypeError`` where one admission is not enough."""
@@ -180,7 +180,7 @@ class Guard(ABC):
             raise TypeError(
                 f"{type(self).__name__} cannot guard a block, only a function that it may call again"
             )
-        return self._begin(PLAIN, None, "not_idempotent")
+        return self._begin(PLAIN, None, NOT_IDEMPOTENT)
 
     @property
     def enabled(self) -> bool:

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from otel_resilience.discovery.interface import Registry
+from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.flow.guard import Guard
 from otel_resilience.forking import forget_after_fork
 from otel_resilience.mesh.policies import MeshPolicies, Plan
@@ -14,8 +15,6 @@ from otel_resilience.mesh.routing import Journey, Routing, Unguarded
 from otel_resilience.pipeline import Pipeline
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
-
-_NOT_IDEMPOTENT = "not_idempotent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Line:
         may_repeat = plan.repeatable
         if may_repeat is None:
             may_repeat = idempotent or (opted_in and plan.retries_by_code)
-        return Routed(self._pipeline(plan), None if may_repeat else _NOT_IDEMPOTENT)
+        return Routed(self._pipeline(plan), None if may_repeat else NOT_IDEMPOTENT)
 
     def unguarded(self) -> Unguarded:
         """An endpoint for a call that no policy guards. Raises ``NoHealthyEndpointError``."""

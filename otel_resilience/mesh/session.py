@@ -12,13 +12,13 @@ from requests.utils import rewind_body
 
 from otel_resilience.context import deadline
 from otel_resilience.context import endpoint as in_hand
-from otel_resilience.errors.dialects.http import IDEMPOTENCY_KEY, IDEMPOTENT_METHODS
+from otel_resilience.errors.dialects.http import may_be_repeated
 from otel_resilience.errors.dialects.requests import RequestsDialect, is_replayable, is_rewindable, shortened
+from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.mesh import adapter
 from otel_resilience.mesh.address import name_in
 from otel_resilience.mesh.line import Line
 
-_NOT_IDEMPOTENT = "not_idempotent"
 _TLS = hasattr(HTTPAdapter, adapter.POOL_KEY)
 
 
@@ -73,7 +73,7 @@ class _SessionCall:
         method = (request.method or "").upper()
         routed = self._line.routed(
             f"{method} {request.path_url.partition('?')[0]}",
-            idempotent=method in IDEMPOTENT_METHODS or IDEMPOTENCY_KEY in request.headers,
+            idempotent=may_be_repeated(method, request.headers),
         )
         if not routed.pipeline.enabled:
             with self._line.unguarded():
@@ -82,7 +82,7 @@ class _SessionCall:
             self._attempt,
             dialect=RequestsDialect(request),
             peer=self._line.service,
-            not_replayable=routed.not_replayable if is_replayable(request) else _NOT_IDEMPOTENT,
+            not_replayable=routed.not_replayable if is_replayable(request) else NOT_IDEMPOTENT,
         )
 
     def _attempt(self) -> Response:

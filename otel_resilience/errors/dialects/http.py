@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -22,6 +23,11 @@ def is_idempotent(operation: str) -> bool:
     """Whether ``operation``, written ``METHOD /path``, may be sent twice by its method."""
     method, space, _ = operation.partition(" ")
     return bool(space) and method.upper() in IDEMPOTENT_METHODS
+
+
+def may_be_repeated(method: str, headers: Mapping[str, Any]) -> bool:
+    """Whether a request may be sent twice: by its method, or by the key that it carries."""
+    return method.upper() in IDEMPOTENT_METHODS or IDEMPOTENCY_KEY in headers
 
 
 def is_failure(status: int) -> bool:
