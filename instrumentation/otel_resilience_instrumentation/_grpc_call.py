@@ -13,16 +13,16 @@ from opentelemetry import trace
 from opentelemetry.trace import Span
 
 from otel_resilience.context import deadline
-from otel_resilience.errors.failed_call import FailedCall, remember
-from otel_resilience.flow.call import NOT_IDEMPOTENT
-from otel_resilience.outcome import Failure, unwrap
-from otel_resilience_instrumentation import _grpc_span, _processor
-from otel_resilience_instrumentation._grpc_dialect import (
+from otel_resilience.errors.dialects.grpc import (
     DIALECT,
     CallCancelled,
     LocalRpcError,
     was_cancelled_here,
 )
+from otel_resilience.errors.failed_call import FailedCall, remember
+from otel_resilience.flow.call import NOT_IDEMPOTENT
+from otel_resilience.outcome import Failure, unwrap
+from otel_resilience_instrumentation import _grpc_span, _processor
 from otel_resilience_instrumentation._grpc_metadata import Pairs, distinct, receive, with_fields
 from otel_resilience_instrumentation._grpc_parked import ParkedCall, settle_given_up
 from otel_resilience_instrumentation._grpc_settlement import Settlement, Unguarded

@@ -15,8 +15,8 @@ from typing import Any, Self
 import grpc
 
 from otel_resilience.errors import codes
+from otel_resilience.errors.dialects.grpc import CallCancelled, was_cancelled_here
 from otel_resilience.outcome import Failure, Result, Success
-from otel_resilience_instrumentation._grpc_dialect import CallCancelled, was_cancelled_here
 from otel_resilience_instrumentation._grpc_settlement import Settlement
 
 _log = logging.getLogger("otel_resilience")

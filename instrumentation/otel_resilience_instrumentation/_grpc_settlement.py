@@ -11,10 +11,10 @@ from typing import Any, Protocol, TypeVar
 import grpc
 from opentelemetry.trace import Span
 
+from otel_resilience.errors.dialects.grpc import DIALECT
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.outcome import Failure, Result
 from otel_resilience_instrumentation import _grpc_span
-from otel_resilience_instrumentation._grpc_dialect import DIALECT
 from otel_resilience_instrumentation._grpc_metadata import receive
 
 _log = logging.getLogger("otel_resilience")

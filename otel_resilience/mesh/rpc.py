@@ -9,13 +9,13 @@ from typing import Any
 import grpc
 
 from otel_resilience.context import deadline
+from otel_resilience.context import endpoint as in_hand
 from otel_resilience.discovery.endpoint import Endpoint
 from otel_resilience.errors import codes
 from otel_resilience.errors.dialects.grpc import DIALECT, CallCancelled, LocalRpcError, was_cancelled_here
 from otel_resilience.exceptions import NoHealthyEndpointError
 from otel_resilience.flow.parked import ParkedExecution
 from otel_resilience.mesh.line import Line
-from otel_resilience.mesh.routing import in_hand
 from otel_resilience.outcome import Failure, Result, Success, unwrap
 
 _NOT_IDEMPOTENT = "not_idempotent"
@@ -35,7 +35,7 @@ class Rpc:
 
     def block(self, replayable: bool) -> Any:
         """Make the call in this thread: what it returns, or the very error that it raises."""
-        inside = in_hand(self._line.service)
+        inside = in_hand.of(self._line.service)
         if inside is not None:
             return self._send(inside, self._limit())
         if not self._routed.pipeline.enabled:
@@ -53,7 +53,7 @@ class Rpc:
 
     def park(self) -> Any:
         """Begin a call that ends elsewhere: the future or stream of it. A refused one is a call that has failed."""
-        inside = in_hand(self._line.service)
+        inside = in_hand.of(self._line.service)
         if inside is not None:
             return self._send(inside, self._limit())
         if not self._routed.pipeline.enabled:
@@ -73,7 +73,7 @@ class Rpc:
         return unwrap(ended)
 
     def _attempt(self) -> Any:
-        endpoint = in_hand(self._line.service)
+        endpoint = in_hand.of(self._line.service)
         if endpoint is None:
             raise RuntimeError(f"an RPC to {self._line.service} was made outside of its route")
         try:

@@ -20,8 +20,8 @@ from otel_resilience import (
     ServiceTimeoutError,
     error_chain,
 )
+from otel_resilience.errors.dialects.grpc import DIALECT
 from otel_resilience.errors.dialects.requests import RequestsDialect
-from otel_resilience_instrumentation._grpc_dialect import DIALECT
 
 CHAIN = error_chain(ErrorPropagator("ledger").propagate(DomainError("OUT_OF_STOCK")))
 assert CHAIN is not None
