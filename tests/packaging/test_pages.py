@@ -1,0 +1,78 @@
+"""The pages against the code: each public policy and component has one, whole, found from the index, and its programs run."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import otel_resilience
+from tests.packaging.readme import PROJECT
+
+DOCS = PROJECT / "docs"
+PAGES = {
+    "Pipeline": "pipeline",
+    "CircuitBreaker": "circuit_breaker",
+    "Retry": "retry",
+    "RetryBudget": "retry_budget",
+    "Timeout": "timeout",
+    "Bulkhead": "bulkhead",
+    "RateLimiter": "rate_limiter",
+    "Hedge": "hedge",
+    "Fallback": "fallback",
+    "FaultInjector": "fault_injector",
+    "ServiceRegistry": "discovery",
+    "ServiceMesh": "mesh",
+    "ErrorPropagator": "error_propagator",
+    "DistributedTracer": "tracing",
+    "TimeoutHandler": "timeout_handler",
+    "CorrelationManager": "correlation",
+}
+#: Pages that show lines out of a program, which only need to be Python.
+FRAGMENTS = {"bulkhead", "correlation", "mesh", "rate_limiter", "timeout_handler"}
+READ = [*sorted(DOCS.glob("*.md")), PROJECT / "README.md"]
+
+
+def text_of(page: str) -> str:
+    return (DOCS / f"{page}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_names_every_option_and_says_when_not_to_use_it(name: str) -> None:
+    page = text_of(PAGES[name])
+    options = [
+        each for each in inspect.signature(getattr(otel_resilience, name)).parameters if each != "name"
+    ]
+    in_code = " ".join(re.findall(r"`[^`\n]+`", page))
+    assert [each for each in options if not re.search(rf"\b{each}\b", in_code)] == []
+    assert "When not to use" in page
+
+
+def test_every_page_is_found_from_the_index_and_the_index_from_the_readme() -> None:
+    index = text_of("README")
+    linked = set(re.findall(r"\]\((\w+)\.md\)", index))
+    assert linked == {page.stem for page in DOCS.glob("*.md")} - {"README"}
+    assert "(docs/README.md)" in (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", READ, ids=lambda page: page.stem)
+def test_what_a_page_links_is_there(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", [page.stem for page in READ if page.parent == DOCS])
+def test_the_programs_of_a_page_run(page: str) -> None:
+    for code in re.findall(r"^```python\n(.*?)^```", text_of(page), re.MULTILINE | re.DOTALL):
+        if page in FRAGMENTS:
+            compile(code, page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            continue
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
