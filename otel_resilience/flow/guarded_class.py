@@ -19,7 +19,7 @@ def guard_class(guard: Guard, cls: Any) -> None:
     """
     try:
         if cls.__init__ is object.__init__ and cls.__new__ is not object.__new__:
-            cls.__new__ = staticmethod(_making(guard, cls, cls.__new__))
+            cls.__new__ = staticmethod(_making(guard, cls.__new__))
         else:
             cls.__init__ = _initialising(guard, cls, cls.__init__)
     except TypeError:
@@ -41,7 +41,7 @@ def _initialising(guard: Guard, cls: type, initialise: Callable[..., None]) -> C
     return __init__
 
 
-def _making(guard: Guard, cls: type, make: Callable[..., Any]) -> Callable[..., Any]:
+def _making(guard: Guard, make: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(make)
     def __new__(made: type, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 — it is one
         invoke = functools.partial(make, made, *args, **kwargs)
