@@ -1,6 +1,7 @@
 """Resilience that OpenTelemetry can see: the public names.
 
-Each is imported when it is first asked for: a process that only passes error chains on never loads the policies, nor the parser of their file.
+Each is imported when it is first asked for: a process that only passes error chains on never loads the
+policies, nor the parser of their file.
 """
 
 from importlib import import_module

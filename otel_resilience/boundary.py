@@ -1,7 +1,8 @@
 """Who is inside: judged by what is written in a URL, a target or a socket's address, never by resolving a name.
 
-Inside are loopback and private addresses, single-label hosts, ``*.svc *.cluster.local *.internal *.local``, and what the policy file or
-``OTEL_RESILIENCE_INTERNAL_HOSTS`` names. A name of digits or ``0x…`` is an address in other clothes (``http://2130706433/``), and outside.
+Inside are loopback and private addresses, single-label hosts, ``*.svc *.cluster.local *.internal *.local``,
+and what the policy file or ``OTEL_RESILIENCE_INTERNAL_HOSTS`` names. A name of digits or ``0x…`` is an
+address in other clothes (``http://2130706433/``), and outside.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ _FORWARDED_PAIR = re.compile(r'\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)=("(?:[^"\\]|\\.
 class Boundary:
     """Which hosts and peers are inside. Immutable, safe from any thread.
 
-    ``extra`` is the text of ``OTEL_RESILIENCE_INTERNAL_HOSTS``: hosts, ``*.domain`` and CIDR networks, with commas between them, added to the defaults; a
-    leading ``none,`` drops these. ``named`` are hosts written in full in the policy file. Raises ``ConfigurationError`` for an entry of ``extra`` that
-    is none of these.
+    ``extra`` is the text of ``OTEL_RESILIENCE_INTERNAL_HOSTS``: hosts, ``*.domain`` and CIDR networks, with
+    commas between them, added to the defaults; a leading ``none,`` drops these. ``named`` are hosts written
+    in full in the policy file. Raises ``ConfigurationError`` for an entry of ``extra`` that is none of these.
     """
 
     def __init__(self, extra: str = "", named: Iterable[str] = ()) -> None:
@@ -121,7 +122,7 @@ def host_of(text: str) -> str | None:
 
 
 def host_of_target(target: str) -> str | None:
-    """The host of a gRPC target: ``dns:///payments:50051``, ``ipv4:10.0.0.1:80``, ``payments:50051``; ``unix:`` is left as it is."""
+    """The host of a gRPC target (``dns:///payments:50051``, ``ipv4:10.0.0.1:80``); ``unix:`` is left as it is."""
     if _is_unix(target):
         return "unix:"
     scheme, separated, rest = target.partition("://")

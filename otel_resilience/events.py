@@ -161,7 +161,7 @@ class FaultInjected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HedgeStarted(Event):
-    """Another attempt was begun while the earlier ones ran; ``attempt`` is its number, ``delay`` what was waited for them, in seconds."""
+    """Another attempt, number ``attempt``, was begun while the earlier ones ran, after ``delay`` seconds."""
 
     attempt: int
     delay: float

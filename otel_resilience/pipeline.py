@@ -21,10 +21,11 @@ _Compose = Callable[[Call, Proceed], Flow]
 class Pipeline(Guard):
     """``Pipeline("payments", Timeout(2.0), Retry(on=IOError), CircuitBreaker())``: one guard made of several.
 
-    ``trace``: one INTERNAL span ``execute {name}`` and one point of ``resilience.execution.duration`` per logical call, for
-    calls that leave the process. ``mode``: ``enforce``, ``shadow`` (decides, counts and announces, never blocks, delays or retries),
-    ``off``. A nameless policy takes the pipeline's name. An order that is known to be wrong is warned of, in the log and in ``warnings``.
-    Raises ``ConfigurationError`` for a wrong option; nothing is half-built.
+    ``trace``: one INTERNAL span ``execute {name}`` and one point of ``resilience.execution.duration`` per
+    logical call, for calls that leave the process. ``mode``: ``enforce``, ``shadow`` (decides, counts and
+    announces, never blocks, delays or retries), ``off``. A nameless policy takes the pipeline's name. An
+    order that is known to be wrong is warned of, in the log and in ``warnings``. Raises
+    ``ConfigurationError`` for a wrong option; nothing is half-built.
     """
 
     def __init__(self, name: str, *policies: Guard, trace: bool = False, mode: str = "enforce") -> None:

@@ -1,8 +1,8 @@
 """A response body that is read under a deadline, even if it trickles in byte by byte.
 
-A socket's timeout bounds one read, and a buffered reader reads until it has what it was asked for: a body that sends a byte
-a second would never end. So the reader of the response is swapped for one that looks at the deadline before each read from the
-socket, and lets that read last no longer than what is left.
+A socket's timeout bounds one read, and a buffered reader reads until it has what it was asked for: a body
+that sends a byte a second would never end. So the reader of the response is swapped for one that looks at the
+deadline before each read from the socket, and lets that read last no longer than what is left.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ class DeadlineReader(io.RawIOBase):
 
 
 def bound_body(raw: Any, expires_at: float) -> bool:
-    """Let the body of ``raw``, a ``urllib3.HTTPResponse``, be read until ``expires_at``. False where it is built otherwise (a test's double)."""
+    """Let the body of ``raw``, a ``urllib3.HTTPResponse``, be read until ``expires_at``.
+
+    False where it is built otherwise (a test's double).
+    """
     message: Any = getattr(raw, "_fp", None)
     reader = getattr(message, "fp", None)
     if reader is None or not hasattr(reader, "read1"):

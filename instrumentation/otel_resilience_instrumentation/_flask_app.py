@@ -1,8 +1,8 @@
 """What a Flask application does for one request, with its scope around and its answer told.
 
-The scope begins at ``Flask.__call__``: that is outside of every middleware on ``wsgi_app``, so the peer is the socket's own, before any
-proxy header is applied. The answer is known at the end of ``finalize_request``, for failures too, and the official SERVER span is
-still current there.
+The scope begins at ``Flask.__call__``: that is outside of every middleware on ``wsgi_app``, so the peer is
+the socket's own, before any proxy header is applied. The answer is known at the end of ``finalize_request``,
+for failures too, and the official SERVER span is still current there.
 """
 
 from __future__ import annotations

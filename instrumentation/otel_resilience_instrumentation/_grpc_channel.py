@@ -1,6 +1,7 @@
 """A channel whose calls are guarded: it delegates to the one that was made, and wraps what makes its calls.
 
-It is the outermost one: the official instrumentation's interceptors, and those of ``wrap_channel``'s user, are inside, once for each attempt.
+It is the outermost one: the official instrumentation's interceptors, and those of ``wrap_channel``'s user,
+are inside, once for each attempt.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """``google.rpc.ErrorInfo`` in a status's details: read by hand, as its messages may not be installed.
 
-``grpc-status-details-bin`` holds a ``google.rpc.Status``: its field 3 is a list of ``Any``, each with a type URL (1) and a value (2). An ``ErrorInfo``
-has a reason (1) and a domain (2). Only length-delimited fields matter; others are passed over.
+``grpc-status-details-bin`` holds a ``google.rpc.Status``: its field 3 is a list of ``Any``, each with a type
+URL (1) and a value (2). An ``ErrorInfo`` has a reason (1) and a domain (2). Only length-delimited fields
+matter; others are passed over.
 """
 
 from __future__ import annotations

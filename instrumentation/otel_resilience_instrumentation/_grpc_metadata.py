@@ -27,7 +27,8 @@ def with_fields(metadata: Pairs, fields: Mapping[str, str]) -> Pairs:
 def distinct(metadata: Pairs) -> Pairs:
     """``metadata`` with keys that are the same text and yet survive as keys of one mapping.
 
-    The official instrumentation puts metadata through a mapping, which would keep the last value of a repeated key only.
+    The official instrumentation puts metadata through a mapping, which would keep the last value of a
+    repeated key only.
     """
     seen: set[str] = set()
     pairs: list[tuple[str, Any]] = []

@@ -1,7 +1,7 @@
 """An outgoing RPC that ends somewhere else: a future, a stream that is read later.
 
-Its end is met by whoever comes first: the thread that reads it to its end or asks for its result, gRPC's own thread that calls
-back, or the collector of garbage where nobody wants it any more.
+Its end is met by whoever comes first: the thread that reads it to its end or asks for its result, gRPC's own
+thread that calls back, or the collector of garbage where nobody wants it any more.
 """
 
 from __future__ import annotations

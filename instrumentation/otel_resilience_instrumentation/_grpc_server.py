@@ -1,7 +1,7 @@
 """The server's side of one RPC: our interceptor, innermost, with the request's scope around the handler and its answer told.
 
-The official interceptor puts itself first, users' come between: ours is appended last, so that the SERVER span is current here and
-everything that the handler does is seen, whatever loads first.
+The official interceptor puts itself first, users' come between: ours is appended last, so that the SERVER
+span is current here and everything that the handler does is seen, whatever loads first.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def destination(url: str) -> Destination:
 
 
 def find(method: str, to: Destination, headers: Mapping[str, Any]) -> Target | None:
-    """The ``Target`` that guards this request, ``None`` where nothing does, or a mesh's call to that very address does around it."""
+    """The ``Target`` that guards this request; ``None``: nothing does, or a mesh's call to that address around it."""
     if not to.host or _is_in_hand(to):
         return None
     return runtime().find_http(to.host, to.port, method.upper(), to.path, IDEMPOTENCY_KEY in headers)

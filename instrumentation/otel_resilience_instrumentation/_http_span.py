@@ -30,7 +30,8 @@ def client_span(
 ) -> Iterator[trace.Span]:
     """A span that is current inside; the trace context goes into ``headers``.
 
-    ``attempt``: which one of a guarded call, ``None`` for an unguarded one. HTTP instrumentation below is suppressed: one span an attempt.
+    ``attempt``: which one of a guarded call, ``None`` for an unguarded one. HTTP instrumentation below is
+    suppressed: one span an attempt.
     """
     known = method.strip().upper()
     known = known if known in _METHODS else "_OTHER"

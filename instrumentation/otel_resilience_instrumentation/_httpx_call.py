@@ -1,8 +1,9 @@
 """One ``AsyncClient.send``: its policies around it, and what each hop carries at the seam of one single request.
 
-``send`` is above everything that follows redirects and answers authentication, and above the transport, which is what the
-official instrumentation patches: its CLIENT span is inside ours whatever loads first. The deadline of a call that is not streamed covers its body, as
-the whole ``send`` is cancelled; with ``stream=True`` a call is judged when its head is there.
+``send`` is above everything that follows redirects and answers authentication, and above the transport, which
+is what the official instrumentation patches: its CLIENT span is inside ours whatever loads first. The
+deadline of a call that is not streamed covers its body, as the whole ``send`` is cancelled; with
+``stream=True`` a call is judged when its head is there.
 """
 
 from __future__ import annotations

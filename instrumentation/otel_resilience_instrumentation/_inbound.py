@@ -72,7 +72,10 @@ class InboundScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a failing answer tells: ``chain``, this service's hop last; ``field``: its text, ``None`` where the caller may not read it."""
+    """What a failing answer tells: ``chain``, this service's hop last.
+
+    ``field``: its text, ``None`` where the caller may not read it.
+    """
 
     chain: ErrorChain
     field: str | None
@@ -83,8 +86,9 @@ def enter(
 ) -> InboundScope:
     """Begin to answer a request. Never raises.
 
-    ``fields`` looks a header or metadata key up, repeated ones joined with ", ". ``peer`` is the address of the socket, before any
-    proxy header is applied. ``deadline_seconds`` is what the transport's own deadline leaves.
+    ``fields`` looks a header or metadata key up, repeated ones joined with ", ". ``peer`` is the address of
+    the socket, before any proxy header is applied. ``deadline_seconds`` is what the transport's own deadline
+    leaves.
     """
     current = Request(operation=operation)
     scope = InboundScope(current, [])
@@ -151,10 +155,10 @@ def answer(
 ) -> Answer | None:
     """What a failing answer tells, ``None`` where it tells nothing: a success, a recovery, a caller's mistake. Never raises.
 
-    Call it when the answer is known, while the SERVER span (``span``, by default the current one) is recording: the chain is recorded on
-    it and counted, once for a request. ``error``: the uncaught exception, or the one that made the answer; ``stands_for_answer``: it
-    only stands for a status (``HTTPException``, ``abort``). ``code``: what the application itself says of its answer, as the reason of
-    an ``ErrorInfo``.
+    Call it when the answer is known, while the SERVER span (``span``, by default the current one) is
+    recording: the chain is recorded on it and counted, once for a request. ``error``: the uncaught exception,
+    or the one that made the answer; ``stands_for_answer``: it only stands for a status (``HTTPException``,
+    ``abort``). ``code``: what the application itself says of its answer, as the reason of an ``ErrorInfo``.
     """
     if scope.answered is not None:
         return scope.answered

@@ -21,8 +21,9 @@ _active: list[LayeredInstrumentor] = []
 class LayeredInstrumentor(BaseInstrumentor):
     """Patches one library by layers that stay outermost.
 
-    ``instrument(config=, mode=, propagation=, internal_hosts=, enabled=)``: what is given goes before the environment. The settings are one for
-    the process, made by whichever instrumentor begins first; without arguments it does what ``opentelemetry-instrument`` does.
+    ``instrument(config=, mode=, propagation=, internal_hosts=, enabled=)``: what is given goes before the
+    environment. The settings are one for the process, made by whichever instrumentor begins first; without
+    arguments it does what ``opentelemetry-instrument`` does.
     """
 
     #: The entry point's name, by which it can be disabled.

@@ -1,13 +1,15 @@
 """A patch that stays outermost, whatever else patches the same attribute, before or after.
 
-Each patched attribute has a ``Layer``. ``ensure_outermost`` wraps whatever is there now and makes that wrapper the live
-one; copies of ours that were buried under somebody else's patch see that they are not live and pass straight through.
-OpenTelemetry's own instrumentors are hooked: every layer is peeled off before one of them patches or restores, and put back
-after. Else the official patch would wrap ours, and its ``uninstrument()`` would put ours back for good.
+Each patched attribute has a ``Layer``. ``ensure_outermost`` wraps whatever is there now and makes that
+wrapper the live one; copies of ours that were buried under somebody else's patch see that they are not live
+and pass straight through. OpenTelemetry's own instrumentors are hooked: every layer is peeled off before one
+of them patches or restores, and put back after. Else the official patch would wrap ours, and its
+``uninstrument()`` would put ours back for good.
 
-Three traps shaped this. A wrapper made with ``functools.wraps`` copies the official marks and ``__wrapped__``, and the official
-``uninstrument()`` then removes the wrong one: nothing is copied but what people read. The official wrapper copies *our*
-attributes up: ours are known by identity. A ``wrapt`` proxy is equal to what it wraps: only plain functions can be ours.
+Three traps shaped this. A wrapper made with ``functools.wraps`` copies the official marks and
+``__wrapped__``, and the official ``uninstrument()`` then removes the wrong one: nothing is copied but what
+people read. The official wrapper copies *our* attributes up: ours are known by identity. A ``wrapt`` proxy is
+equal to what it wraps: only plain functions can be ours.
 """
 
 from __future__ import annotations

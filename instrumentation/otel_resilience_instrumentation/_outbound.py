@@ -12,8 +12,8 @@ from otel_resilience_instrumentation._settings import runtime
 def request_fields(host: str | None, *, deadline: bool = True) -> dict[str, str]:
     """The fields for a call that is made now to ``host``, the host of the URL or target; empty where it is outside.
 
-    Names are in lower case, as gRPC wants its metadata. ``deadline=False`` where the transport has a deadline of its own. Made anew
-    for each attempt and each redirect.
+    Names are in lower case, as gRPC wants its metadata. ``deadline=False`` where the transport has a deadline
+    of its own. Made anew for each attempt and each redirect.
     """
     if not runtime().exchanges_with(host):
         return {}

@@ -19,8 +19,8 @@ def problem_chain(
 ) -> ErrorChain | None:
     """The chain that begins with ``service``, the policy entry of the peer at ``host``; ``None`` where it tells no problem.
 
-    Its code is the document's member ``code`` where that is one, else the status. Whether another try may help is said by the status, as
-    for every answer without a chain of its own.
+    Its code is the document's member ``code`` where that is one, else the status. Whether another try may
+    help is said by the status, as for every answer without a chain of its own.
     """
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type != "application/problem+json" or not runtime().exchanges_with(host):

@@ -1,8 +1,8 @@
 """One ``Session.send``, from the call's policy down to what each hop carries.
 
-The seam is ``Session.send``: everything goes through it, ``session.send(prepared)`` too. The official instrumentation patches the
-same attribute, so ours is a layer that stays outermost. Redirects come back to ``Session.send`` on the same session: those pass
-through, with the fields of each hop judged anew.
+The seam is ``Session.send``: everything goes through it, ``session.send(prepared)`` too. The official
+instrumentation patches the same attribute, so ours is a layer that stays outermost. Redirects come back to
+``Session.send`` on the same session: those pass through, with the fields of each hop judged anew.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ class SessionCall:
 
 
 class _GuardingHooks(dict[str, Any]):
-    """The user's ``hooks`` with ours first: a body that is read at once is read until ``expires_at``, a streamed one as the user likes.
+    """The user's ``hooks`` with ours first: a body that is not streamed is read until ``expires_at``.
 
     Knows the user's own, so that a request that two threads send at once ends as it was.
     """

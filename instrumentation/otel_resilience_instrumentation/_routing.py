@@ -29,7 +29,7 @@ def line_to(name: str) -> Line | None:
 
 
 def find(method: str, url: str, to: Destination, headers: Mapping[str, Any]) -> Target | None:
-    """The ``Target`` that guards, and maybe routes, this request; ``None`` where nothing does, or a call by name does around it."""
+    """The ``Target`` that guards, and maybe routes, this request; ``None``: nothing does, or a call by name around it."""
     if installed() is None and runtime().mesh is None:
         return _http.find(method, to, headers)
     from otel_resilience.config.target import Target  # a process that routes nothing loads no mesh

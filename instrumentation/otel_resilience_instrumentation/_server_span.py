@@ -29,7 +29,8 @@ def adopt(request: Request, span: Span) -> None:
 def complete_grpc(span: Span, status: Any, *, failed: bool) -> None:
     """Tell ``span`` the gRPC status that was sent, and that it is an error where nobody else has judged it.
 
-    The official instrumentation sees ``abort`` alone: ``abort_with_status`` and exceptions leave its span as that of a success.
+    The official instrumentation sees ``abort`` alone: ``abort_with_status`` and exceptions leave its span as
+    that of a success.
     """
     if not span.is_recording() or getattr(span, "kind", SpanKind.SERVER) is not SpanKind.SERVER:
         return

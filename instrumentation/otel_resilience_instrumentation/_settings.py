@@ -1,7 +1,7 @@
 """What the plugin was told: one ``Runtime`` for the process, made when the first instrumentor begins.
 
-Precedence: arguments of ``instrument()``, environment, policy file, defaults. Nothing here raises into the application: a
-broken file or value is said in one line, and the service starts without it.
+Precedence: arguments of ``instrument()``, environment, policy file, defaults. Nothing here raises into the
+application: a broken file or value is said in one line, and the service starts without it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ E = TypeVar("E", bound=StrEnum)
 class Propagation(StrEnum):
     """With whom this service exchanges fields.
 
-    ``internal``: with hosts inside the boundary. ``edge``: its callers are outside, whatever their address; nothing is taken from them
-    and nothing is shown to them, chains are still recorded. ``off``: with nobody. ``all``: with everybody.
+    ``internal``: with hosts inside the boundary. ``edge``: its callers are outside, whatever their address;
+    nothing is taken from them and nothing is shown to them, chains are still recorded. ``off``: with nobody.
+    ``all``: with everybody.
     """
 
     INTERNAL = "internal"

@@ -1,8 +1,8 @@
 """The instrumentor for ``Flask``.
 
-Patched: methods of the one class ``flask.Flask``, whichever subclass an application is made of (the official instrumentation's is one). Its
-SERVER span is current between its first ``before_request`` and the teardown, so what is recorded on it is recorded inside. The library is
-not imported here.
+Patched: methods of the one class ``flask.Flask``, whichever subclass an application is made of (the official
+instrumentation's is one). Its SERVER span is current between its first ``before_request`` and the teardown,
+so what is recorded on it is recorded inside. The library is not imported here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The instrumentor for ``grpc``, clients and servers (sync).
 
-Patched: ``grpc.insecure_channel`` and ``grpc.secure_channel``, which the official instrumentation patches too, so the layers re-assert
-themselves (see ``_layer.py``), and ``grpc.server``. The library is not imported here. Channels and servers that were made before, and names that
-were imported from ``grpc`` before, are as they were: ``wrap_channel`` is for those.
+Patched: ``grpc.insecure_channel`` and ``grpc.secure_channel``, which the official instrumentation patches
+too, so the layers re-assert themselves (see ``_layer.py``), and ``grpc.server``. The library is not imported
+here. Channels and servers that were made before, and names that were imported from ``grpc`` before, are as
+they were: ``wrap_channel`` is for those.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class GrpcInstrumentor(LayeredInstrumentor):
-    """Guards every RPC whose target has policies; reads error chains on all of them; on servers sends one with each RPC that fails.
+    """Guards every RPC whose target has policies; reads error chains on all; servers send one with each that fails.
 
-    Blocking calls with one request may be retried; futures and streams are guarded from begin to end, and never sent twice. SERVER spans come
-    from the official instrumentation alone.
+    Blocking calls with one request may be retried; futures and streams are guarded from begin to end, and
+    never sent twice. SERVER spans come from the official instrumentation alone.
     """
 
     name = "resilience_grpc"

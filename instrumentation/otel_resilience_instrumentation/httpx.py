@@ -1,7 +1,8 @@
 """The instrumentor for ``httpx``'s ``AsyncClient``.
 
-Patched: ``httpx.AsyncClient.send`` for the policies, ``AsyncClient._send_single_request`` for what each redirect hop carries. The official
-instrumentation patches the transports below both. The library is not imported here.
+Patched: ``httpx.AsyncClient.send`` for the policies, ``AsyncClient._send_single_request`` for what each
+redirect hop carries. The official instrumentation patches the transports below both. The library is not
+imported here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from otel_resilience_instrumentation._layer import Layer
 
 
 class HttpxInstrumentor(LayeredInstrumentor):
-    """Guards every call of an ``httpx.AsyncClient`` whose destination has policies; sends request fields and reads error chains on all.
+    """Guards every ``httpx.AsyncClient`` call whose destination has policies; on all sends fields and reads chains.
 
     CLIENT spans come from the official instrumentation alone. The sync ``httpx.Client`` is not covered.
     """

@@ -20,8 +20,8 @@ _NAME = "resilience"
 def post_instrument() -> None:
     """Reassert the layers, add the span processor to the provider, and say in one line what is in force.
 
-    What is disabled (``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``, ``OTEL_RESILIENCE_ENABLED=false``) has no layers, and stays so. Never raises: an
-    exception here would abort the application's start.
+    What is disabled (``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``, ``OTEL_RESILIENCE_ENABLED=false``) has no
+    layers, and stays so. Never raises: an exception here would abort the application's start.
     """
     try:
         disabled = {

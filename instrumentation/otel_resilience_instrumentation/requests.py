@@ -1,7 +1,9 @@
 """The instrumentor for ``requests``.
 
-Patched: ``requests.sessions.Session.send``, the narrowest seam that everything passes. The official instrumentation patches the same
-attribute, so the layer re-asserts itself (see ``_layer.py``). ``HTTPAdapter.send`` is where a request by a service's name goes to an endpoint. The library is not imported here.
+Patched: ``requests.sessions.Session.send``, the narrowest seam that everything passes. The official
+instrumentation patches the same attribute, so the layer re-asserts itself (see ``_layer.py``).
+``HTTPAdapter.send`` is where a request by a service's name goes to an endpoint. The library is not imported
+here.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from otel_resilience_instrumentation._layer import Layer
 class RequestsInstrumentor(LayeredInstrumentor):
     """Guards every ``requests`` call whose destination has policies; sends request fields and reads error chains on all of them.
 
-    An answer that is not streamed is read within the deadline; with ``stream=True`` a call is judged when its head is there.
+    An answer that is not streamed is read within the deadline; with ``stream=True`` a call is judged when its
+    head is there.
     """
 
     name = "resilience_requests"

@@ -27,7 +27,8 @@ _REMEMBERED = 1024
 class Config:
     """The policies of one file. Nothing in it changes; safe for threads.
 
-    ``mode`` goes before every mode in the file. All pipelines are made at once, except those of the catch-all, made at the first call of a host.
+    ``mode`` goes before every mode in the file. All pipelines are made at once, except those of the
+    catch-all, made at the first call of a host.
     """
 
     def __init__(self, spec: FileSpec, *, mode: Mode | None = None) -> None:
@@ -108,8 +109,8 @@ class Config:
     def pipeline(self, service: str, operation: str | None = None) -> Pipeline:
         """The pipeline of a service, or of one of its operations: the same object at each call.
 
-        An operation that the file does not know has the service's. ``"*"`` is what hosts share that have none of their own. Raises ``ConfigurationError`` for a
-        service that the file does not have.
+        An operation that the file does not know has the service's. ``"*"`` is what hosts share that have none
+        of their own. Raises ``ConfigurationError`` for a service that the file does not have.
         """
         if service == CATCH_ALL and self._catch_all is not None:
             return self._catch_all.shared().pipeline(operation)
@@ -135,7 +136,7 @@ class Config:
         return None if targets is None else targets.of_grpc(service, method)
 
     def stated_for(self, service: str, operation: str) -> Stated | None:
-        """What the file says of a mesh's calls of ``operation``; ``None`` for a service that it does not have, if there is no catch-all."""
+        """What the file says of a mesh's calls of ``operation``; ``None`` for a service without entry or catch-all."""
         targets = self._targets.get(service)
         if targets is None and self._catch_all is not None:
             targets = self._catch_all.of(HostPort(service))

@@ -12,7 +12,10 @@ _SECONDS = {"s": 1.0, "m": 60.0}
 
 
 def seconds_of(value: Any) -> float:
-    """``250ms``, ``2s``, ``1m`` or a number, in seconds. Raises ``ValueError`` for anything else; its sign and size are for others to judge."""
+    """``250ms``, ``2s``, ``1m`` or a number, in seconds; sign and size are for others to judge.
+
+    Raises ``ValueError`` for anything else.
+    """
     if isinstance(value, str):
         parts = _DURATION.fullmatch(value)
         if parts is None:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 def load_config(path: str | os.PathLike[str], *, mode: str | None = None) -> Config:
     """The policies of the YAML or TOML file at ``path``.
 
-    ``mode`` (``enforce``, ``shadow``, ``off``) goes before every mode in the file, as ``OTEL_RESILIENCE_MODE`` does. Raises
-    ``ConfigurationError`` where the file is missing, unreadable or wrong: its ``.faults`` are all of them, each with ``.path``, ``.line``
-    and ``.reason``, and its text is one line. The file is read once; the ``Config`` is safe for threads.
+    ``mode`` (``enforce``, ``shadow``, ``off``) goes before every mode in the file, as
+    ``OTEL_RESILIENCE_MODE`` does. Raises ``ConfigurationError`` where the file is missing, unreadable or
+    wrong: its ``.faults`` are all of them, each with ``.path``, ``.line`` and ``.reason``, and its text is
+    one line. The file is read once; the ``Config`` is safe for threads.
     """
     # A process without a policy file pays nothing for this room: it is a third of what the whole package costs to import.
     from otel_resilience.config.config import Config

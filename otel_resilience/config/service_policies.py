@@ -43,8 +43,9 @@ class _Shared:
 class ServicePolicies:
     """Pipelines of a service and its operations, all made at once.
 
-    Rate limiter, bulkhead, breaker and budget belong to the service and are shared by its operations, unless an operation states its own, which is then named
-    ``service operation``. ``alone``: nothing is shared with others of the name, of which there are many (the hosts of the catch-all).
+    Rate limiter, bulkhead, breaker and budget belong to the service and are shared by its operations, unless
+    an operation states its own, which is then named ``service operation``. ``alone``: nothing is shared with
+    others of the name, of which there are many (the hosts of the catch-all).
     """
 
     def __init__(self, spec: ServiceSpec, mode: Mode, *, alone: bool = False) -> None:

@@ -1,7 +1,8 @@
 """The shape of a policy's options: which keys, how each is written, and the options class that knows the rules.
 
-The rules themselves (what is too small, what contradicts what) stay where they are for code too: in the options. Each value is tried
-alone where it is written, so that its fault is found at its own line; all are tried together after merging.
+The rules themselves (what is too small, what contradicts what) stay where they are for code too: in the
+options. Each value is tried alone where it is written, so that its fault is found at its own line; all are
+tried together after merging.
 """
 
 from __future__ import annotations

@@ -78,7 +78,10 @@ class OperationSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
-    """One entry of ``services``. ``mode`` is ``None`` where the file's mode holds; ``match`` is the name where none is written."""
+    """One entry of ``services``.
+
+    ``mode`` is ``None`` where the file's mode holds; ``match`` is the name where none is written.
+    """
 
     name: str
     policies: PoliciesSpec

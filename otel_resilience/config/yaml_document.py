@@ -1,7 +1,8 @@
 """YAML by the 1.2 core schema, as plain values with the line of each.
 
-PyYAML reads YAML 1.1, in which ``on`` is true, ``1:30`` is ninety and ``2001-01-01`` a date. Its scanner and composer are used here, its
-idea of scalars is not (YAML 1.2.2, section 10.3). Imported only when there is YAML to read: the library is an extra.
+PyYAML reads YAML 1.1, in which ``on`` is true, ``1:30`` is ninety and ``2001-01-01`` a date. Its scanner and
+composer are used here, its idea of scalars is not (YAML 1.2.2, section 10.3). Imported only when there is
+YAML to read: the library is an extra.
 """
 
 from __future__ import annotations

@@ -11,7 +11,10 @@ T = TypeVar("T")
 
 
 class ContextScope(Generic[T]):
-    """``with`` and ``async with`` over ``enter() -> (value, token)`` and ``leave(token)``. Entered once, left in the same context."""
+    """``with`` and ``async with`` over ``enter() -> (value, token)`` and ``leave(token)``.
+
+    Entered once, left in the same context.
+    """
 
     __slots__ = ("_enter", "_leave", "_token")
 

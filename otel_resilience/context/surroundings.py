@@ -1,4 +1,4 @@
-"""What a guarded call sets in the context it runs in, as one value: for those that do not end in the order in which they began."""
+"""What a guarded call sets in its context, as one value: for calls that do not end in the order they began in."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from enum import StrEnum
 class EndpointState(StrEnum):
     """What an endpoint is to those who call, from best to worst.
 
-    ``ejected``: a mesh leaves it out, as calls to it kept failing. ``draining``: it is gone, but calls to it are under way.
+    ``ejected``: a mesh leaves it out, as calls to it kept failing. ``draining``: it is gone, but calls to it
+    are under way.
     """
 
     HEALTHY = "healthy"

@@ -17,10 +17,11 @@ Protocol = Literal["http", "grpc", "tcp"]
 class HealthCheck:
     """One of ``http``, ``grpc`` and ``tcp``; durations in seconds. Raises ``ConfigurationError`` for a bad option.
 
-    ``http``: a path; 200 to 299 is well. ``grpc``: the service asked for by ``grpc.health.v1.Health/Check``, ``""`` for the server
-    as a whole; ``SERVING`` is well. ``tcp``: a connection that is accepted is well. ``timeout`` covers a check from the name's
-    resolution to the answer. ``unhealthy_threshold`` failures in a row take the instance out, ``healthy_threshold`` successes
-    in a row bring it back; before its first verdict it is used.
+    ``http``: a path; 200 to 299 is well. ``grpc``: the service asked for by ``grpc.health.v1.Health/Check``,
+    ``""`` for the server as a whole; ``SERVING`` is well. ``tcp``: a connection that is accepted is well.
+    ``timeout`` covers a check from the name's resolution to the answer. ``unhealthy_threshold`` failures in a
+    row take the instance out, ``healthy_threshold`` successes in a row bring it back; before its first
+    verdict it is used.
     """
 
     http: str | None = None

@@ -48,7 +48,8 @@ class Registration:
     def deregister(self) -> bool:
         """Take the instance away; false if it was not there. Later calls do nothing.
 
-        Of several registrations of the same instance only the latest one does so: the end of an old one must not take the new one away.
+        Of several registrations of the same instance only the latest one does so: the end of an old one must
+        not take the new one away.
         """
         return self._registrar.leave(self)
 

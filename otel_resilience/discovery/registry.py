@@ -33,9 +33,10 @@ _NO_TAGS: frozenset[str] = frozenset()
 class ServiceRegistry:
     """Instances of services: registered, leased, checked, balanced and watched. Safe for threads and event loops.
 
-    ``balancing``: ``round_robin``, ``weighted`` or ``least_request``. ``backend`` keeps the instances; by default this process's memory.
-    A lookup reads what is known: it waits for no network, no check, no watcher. What runs behind is daemon threads, and ends with
-    ``close`` within 1 s. In a forked child checks and watches go on from its first lookup.
+    ``balancing``: ``round_robin``, ``weighted`` or ``least_request``. ``backend`` keeps the instances; by
+    default this process's memory. A lookup reads what is known: it waits for no network, no check, no
+    watcher. What runs behind is daemon threads, and ends with ``close`` within 1 s. In a forked child checks
+    and watches go on from its first lookup.
     """
 
     policy_type = "service_registry"
@@ -122,7 +123,8 @@ class ServiceRegistry:
     def discover(self, name: str, version: str | None = None, tags: Iterable[str] = ()) -> Endpoint:
         """One healthy endpoint of that version with all these tags, chosen by the registry's balancing.
 
-        Raises ``ServiceNotFoundError`` for a name that nobody registered, ``NoHealthyEndpointError`` where nothing fits.
+        Raises ``ServiceNotFoundError`` for a name that nobody registered, ``NoHealthyEndpointError`` where
+        nothing fits.
         """
         view = self._catalogue.look_up(name)
         wanted = tags_of("discover", tags) if tags else _NO_TAGS
@@ -156,8 +158,8 @@ class ServiceRegistry:
     def watch(self, name: str, callback: Callable[[list[Endpoint]], None]) -> Callable[[], None]:
         """Call ``callback`` with the healthy endpoints of ``name``: now, and whenever they have changed.
 
-        It runs on a thread of its own; a slow one is told the newest list when it is ready. The service need not be known yet. Returns
-        a function that ends it; a call that has begun is not interrupted.
+        It runs on a thread of its own; a slow one is told the newest list when it is ready. The service need
+        not be known yet. Returns a function that ends it; a call that has begun is not interrupted.
         """
         if not callable(callback):
             raise TypeError(f"watch takes a function of a list of endpoints, got {type(callback).__name__}")

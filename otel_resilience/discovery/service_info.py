@@ -27,8 +27,9 @@ class InstanceKey(NamedTuple):
 class ServiceInfo:
     """One instance of the service ``name``. Raises ``ConfigurationError`` for a bad value.
 
-    ``weight``: its share under ``weighted`` and ``least_request``, 1 to 1000. ``ttl``: seconds until it is taken for gone unless
-    it renews; ``None``: until it deregisters. ``host`` is a name or an address (IPv6 with or without brackets).
+    ``weight``: its share under ``weighted`` and ``least_request``, 1 to 1000. ``ttl``: seconds until it is
+    taken for gone unless it renews; ``None``: until it deregisters. ``host`` is a name or an address (IPv6
+    with or without brackets).
     """
 
     name: str

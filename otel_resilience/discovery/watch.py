@@ -14,7 +14,8 @@ _log = logging.getLogger("otel_resilience")
 class Watch:
     """A callback with a thread of its own, so that one that hangs holds up nobody.
 
-    Told the newest list only: what came and went while it was busy is never told. One that raises is logged, and told the next time.
+    Told the newest list only: what came and went while it was busy is never told. One that raises is logged,
+    and told the next time.
     """
 
     def __init__(self, service: str, callback: Callable[[list[Endpoint]], None]) -> None:

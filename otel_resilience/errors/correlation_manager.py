@@ -37,8 +37,9 @@ class CorrelatedError(DomainError):
 class CorrelationManager:
     """Generates, sets and reads correlation ids, follows the way of a request, makes errors that carry both.
 
-    All managers see the same context, which is that of the plugin too: an id that came with a request is ``current()``, and one that is set
-    here goes out with guarded calls. Holds nothing; safe for threads and tasks, of which none sees another's.
+    All managers see the same context, which is that of the plugin too: an id that came with a request is
+    ``current()``, and one that is set here goes out with guarded calls. Holds nothing; safe for threads and
+    tasks, of which none sees another's.
     """
 
     def generate(self) -> str:
@@ -82,8 +83,8 @@ class CorrelationManager:
     def error(self, code: str, message: str, service: str | None = None) -> CorrelatedError:
         """A coded error, to be raised, that knows the request in hand.
 
-        ``service`` is by default that of the innermost step, else this process's. Raises ``ConfigurationError`` for a code that is not
-        ``UPPER_SNAKE``.
+        ``service`` is by default that of the innermost step, else this process's. Raises
+        ``ConfigurationError`` for a code that is not ``UPPER_SNAKE``.
         """
         steps = path.current()
         return CorrelatedError(

@@ -29,9 +29,10 @@ _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
 class Hop:
     """A service that a failure came through.
 
-    ``retryable``: another try may help. ``exhausted``: its own retries are used up. ``trace_id`` is 32, ``span_id`` 16 hex digits.
-    ``timestamp`` is ``None`` after a wire. ``unknown``: parameters that a later version sent, kept to be sent on. Raises
-    ``ValueError`` for a code that is not ``UPPER_SNAKE`` of at most 63 characters, and for an id of another form or all zero.
+    ``retryable``: another try may help. ``exhausted``: its own retries are used up. ``trace_id`` is 32,
+    ``span_id`` 16 hex digits. ``timestamp`` is ``None`` after a wire. ``unknown``: parameters that a later
+    version sent, kept to be sent on. Raises ``ValueError`` for a code that is not ``UPPER_SNAKE`` of at most
+    63 characters, and for an id of another form or all zero.
     """
 
     service: str

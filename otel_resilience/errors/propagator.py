@@ -26,8 +26,9 @@ E = TypeVar("E", bound=BaseException)
 class ErrorPropagator:
     """Adds this service's hop to errors, and carries chains in any mapping of strings.
 
-    ``service`` and ``version`` default to those of the telemetry provider's resource. No trust rule is applied here: whoever
-    calls knows its transport. Immutable, safe for threads and tasks. Raises ``ConfigurationError`` for a name that is no text.
+    ``service`` and ``version`` default to those of the telemetry provider's resource. No trust rule is
+    applied here: whoever calls knows its transport. Immutable, safe for threads and tasks. Raises
+    ``ConfigurationError`` for a name that is no text.
     """
 
     def __init__(self, service: str | None = None, version: str | None = None) -> None:

@@ -23,9 +23,10 @@ from otel_resilience.outcome import Failure, Result, Success, Verdict
 class Reading:
     """One result, read.
 
-    ``failed``: the caller got a failure. ``verdict``: what the dependency's health is to be judged by, ``None`` where the
-    breaker's own ``failures`` and ``failure_results`` decide. ``chain``: what the peer sent, or what the error carries.
-    ``retry_after`` in seconds. ``error_type`` may be set on a success (an HTTP 404).
+    ``failed``: the caller got a failure. ``verdict``: what the dependency's health is to be judged by,
+    ``None`` where the breaker's own ``failures`` and ``failure_results`` decide. ``chain``: what the peer
+    sent, or what the error carries. ``retry_after`` in seconds. ``error_type`` may be set on a success (an
+    HTTP 404).
     """
 
     failed: bool

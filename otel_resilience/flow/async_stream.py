@@ -1,6 +1,7 @@
 """A guarded async generator: run by a task of its own, item by item as the consumer asks.
 
-In a task of its own a timeout can cancel it without touching the consumer, and what policies set (deadline, attempt, span) is seen inside alone.
+In a task of its own a timeout can cancel it without touching the consumer, and what policies set (deadline,
+attempt, span) is seen inside alone.
 """
 
 from __future__ import annotations

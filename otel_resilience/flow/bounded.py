@@ -15,7 +15,8 @@ from otel_resilience.outcome import Failure, Result, Success, unwrap
 class BoundedInvocation:
     """Calls ``invoke`` in ``worker``; raises ``DeadlineExceededError`` when the current deadline passes first.
 
-    What runs on then does so behind, and what it comes to is dropped. A second call at the same time runs in its own thread.
+    What runs on then does so behind, and what it comes to is dropped. A second call at the same time runs in
+    its own thread.
     """
 
     def __init__(self, worker: Worker, invoke: Callable[[], Any]) -> None:

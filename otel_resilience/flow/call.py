@@ -31,10 +31,12 @@ NOT_IDEMPOTENT = "not_idempotent"
 class Call:
     """One logical call through the policies of one guard. Used by one thread or task at a time.
 
-    ``not_replayable`` is ``None`` where the call may be sent again, else why not. ``expires_at`` is the deadline that a timeout of this
-    very call has set, ``retrying`` whether a retry policy is around what runs. ``patience``: how many seconds a cancelled call may have run and still say nothing.
-    ``arguments`` are those of the guarded function, as far as they are known. ``replacement`` is the result that a fallback put in the place of a failure.
-    ``alone``: it cannot be made twice at the same time (a stream, the construction of an object). ``delivered``: the first item of a stream has gone out.
+    ``not_replayable`` is ``None`` where the call may be sent again, else why not. ``expires_at`` is the
+    deadline that a timeout of this very call has set, ``retrying`` whether a retry policy is around what
+    runs. ``patience``: how many seconds a cancelled call may have run and still say nothing. ``arguments``
+    are those of the guarded function, as far as they are known. ``replacement`` is the result that a fallback
+    put in the place of a failure. ``alone``: it cannot be made twice at the same time (a stream, the
+    construction of an object). ``delivered``: the first item of a stream has gone out.
     """
 
     __slots__ = (

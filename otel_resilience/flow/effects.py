@@ -32,7 +32,10 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Call a function of the user's that is not the guarded one. Answered with its ``Result``; what it returns is awaited in a task."""
+    """Call a function of the user's that is not the guarded one.
+
+    Answered with its ``Result``; what it returns is awaited in a task.
+    """
 
     function: Callable[[], Any]
 
@@ -41,8 +44,8 @@ class Run:
 class Wait:
     """Wait until ``wakeup`` is given, at most ``seconds``; ``None``: for as long as it takes.
 
-    Answered with whether this call can wait at all: one that ends somewhere else cannot. Who asked looks for itself at what it
-    waited for. What interrupts the wait is thrown into the flow.
+    Answered with whether this call can wait at all: one that ends somewhere else cannot. Who asked looks for
+    itself at what it waited for. What interrupts the wait is thrown into the flow.
     """
 
     seconds: float | None
@@ -53,7 +56,8 @@ class Wait:
 class Within:
     """Run ``flow`` under a deadline of ``seconds``. Answered with ``Bounded``.
 
-    ``pool``: where nothing can be cancelled the invocations are made by one of its threads, and left behind when the deadline passes.
+    ``pool``: where nothing can be cancelled the invocations are made by one of its threads, and left behind
+    when the deadline passes.
     """
 
     seconds: float
@@ -65,8 +69,8 @@ class Within:
 class Bounded:
     """How a flow under a deadline ended. ``expired``: the deadline had passed by then.
 
-    ``interrupted``: the driver ended it for that reason, so that its result is only the interruption. ``saturated``: it did not
-    begin, as no thread was free.
+    ``interrupted``: the driver ended it for that reason, so that its result is only the interruption.
+    ``saturated``: it did not begin, as no thread was free.
     """
 
     result: Result[Any]
@@ -77,10 +81,11 @@ class Bounded:
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """Run ``start(1)``, and one flow more each time that ``after`` seconds pass without a decision, until ``start`` gives ``None``.
+    """Run ``start(1)``, and one flow more each ``after`` seconds without a decision, until ``start`` gives ``None``.
 
-    Each runs in a context of its own (in a thread of ``pool``, or in a task). Answered with ``Raced`` as soon as ``decides`` says so of a result, or when all have
-    ended; what still runs is called off where that is possible, and not waited for.
+    Each runs in a context of its own (in a thread of ``pool``, or in a task). Answered with ``Raced`` as soon
+    as ``decides`` says so of a result, or when all have ended; what still runs is called off where that is
+    possible, and not waited for.
     """
 
     start: Callable[[int], Flow | None]

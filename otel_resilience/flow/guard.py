@@ -78,9 +78,10 @@ class Guard(ABC):
     @overload
     def __call__(self, fn: Callable[P, T]) -> Callable[P, T]: ...
     def __call__(self, fn: Any) -> Any:
-        """Decorate a function, method, coroutine function, generator, async generator or class: the same kind and signature, guarded.
+        """Decorate a function, method, generator or class, coroutine or not: the same kind and signature, guarded.
 
-        A generator's call lasts until its end, and is retried only before its first item. Of a class the construction is guarded.
+        A generator's call lasts until its end, and is retried only before its first item. Of a class the
+        construction is guarded.
         """
         self.bind(qualified_name(getattr(fn, "__func__", fn)))
         return decorate(self, fn)

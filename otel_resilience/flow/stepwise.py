@@ -1,8 +1,8 @@
 """Drives a flow in two steps: up to its invocation, and from the invocation's result to the end.
 
-For calls that no driver runs: the block of a ``with`` statement, a stream that is read later, a future. Nothing waits
-here: a wait of a gate's is handed to whoever advances the flow, who may be able to, and such a call cannot be retried, which its
-``Call`` says.
+For calls that no driver runs: the block of a ``with`` statement, a stream that is read later, a future.
+Nothing waits here: a wait of a gate's is handed to whoever advances the flow, who may be able to, and such a
+call cannot be retried, which its ``Call`` says.
 """
 
 from __future__ import annotations

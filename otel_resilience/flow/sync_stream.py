@@ -1,6 +1,7 @@
-"""A guarded generator: the call lasts from the first item asked for to the end, and can be made again until the first item has gone out.
+"""A guarded generator: one call from the first item asked for to the end, repeatable until the first has gone out.
 
-It runs in a context of its own, so that what policies set (deadline, attempt, span) is seen inside and never by the consumer between two items.
+It runs in a context of its own, so that what policies set (deadline, attempt, span) is seen inside and never
+by the consumer between two items.
 """
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ IDLE_SECONDS = 5.0
 
 
 class WorkerPool:
-    """At most ``most`` threads called ``otel-resilience {name}``, begun when they are needed. Safe for threads; a forked child begins with none.
+    """At most ``most`` threads called ``otel-resilience {name}``, begun when they are needed.
 
-    They are daemons, so a call that hangs never delays the exit of the interpreter.
+    They are daemons, so a call that hangs never delays the exit of the interpreter. Safe for threads; a forked
+    child begins with none.
     """
 
     def __init__(self, name: str, most: int) -> None:
@@ -65,7 +66,7 @@ class WorkerPool:
         worker.stop()
 
     def close(self) -> None:
-        """End the threads that wait for work, at once, and the others when they have done theirs. No work is taken from now on."""
+        """End the threads that wait for work at once, the others when they have done theirs. No work is taken any more."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -21,8 +21,8 @@ def routed(
 ) -> Callable[..., Any]:
     """``HTTPAdapter.send`` that sends what goes to the service in hand to the endpoint in hand.
 
-    What goes to another service that ``find`` knows (a redirect does, and what no policy guards) goes to any endpoint of that. ``tls``: ``named`` is
-    in force too, without which no certificate would fit.
+    What goes to another service that ``find`` knows (a redirect does, and what no policy guards) goes to any
+    endpoint of that. ``tls``: ``named`` is in force too, without which no certificate would fit.
     """
 
     def routed_send(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:

@@ -44,8 +44,8 @@ class Line:
     def routed(self, operation: str, *, idempotent: bool = False, opted_in: bool = False) -> Routed:
         """What guards and routes a call of ``operation``.
 
-        Where nobody said whether this very operation may be sent twice it is ``idempotent`` by its nature, or whoever set a retry
-        in code has said so (``opted_in``: the caller is that code).
+        Where nobody said whether this very operation may be sent twice it is ``idempotent`` by its nature, or
+        whoever set a retry in code has said so (``opted_in``: the caller is that code).
         """
         plan = self._policies.plan(self.service, operation)
         may_repeat = plan.repeatable

@@ -41,10 +41,13 @@ P = TypeVar("P", bound=Guard)
 
 
 class ServiceMesh:
-    """Routes calls to the healthy endpoints of ``registry`` (without one: of a registry of its own, ``mesh.registry``). Safe for threads and tasks.
+    """Routes calls to the healthy endpoints of ``registry``, without one of a registry of its own (``mesh.registry``).
 
-    A retry goes to another endpoint while there is one. An endpoint is left out after 5 failures in a row for 30 s times its ejections, never more than half of
-    them. ``zone``: endpoints there are preferred, as far as that zone is well. ``policies``: a policy file (``load_config``); what is set here goes before it.
+    Safe for threads and tasks.
+
+    A retry goes to another endpoint while there is one. An endpoint is left out after 5 failures in a row for
+    30 s times its ejections, never more than half of them. ``zone``: endpoints there are preferred, as far as
+    that zone is well. ``policies``: a policy file (``load_config``); what is set here goes before it.
     ``owns_registry``: ``close`` closes it too.
     """
 
@@ -105,8 +108,8 @@ class ServiceMesh:
     def call(self, service: str, operation: str, fn: Callable[[Endpoint], T]) -> T:
         """Call ``fn`` with an endpoint of ``service``, in this thread; once for each attempt.
 
-        Raises what ``fn`` raises, as the same object, ``ServiceNotFoundError``, ``NoHealthyEndpointError``, or what a policy raises;
-        ``TypeError`` for a coroutine function.
+        Raises what ``fn`` raises, as the same object, ``ServiceNotFoundError``, ``NoHealthyEndpointError``,
+        or what a policy raises; ``TypeError`` for a coroutine function.
         """
         if kind_of(fn) is not Kind.PLAIN:
             raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is none: use acall()")
@@ -158,9 +161,9 @@ class ServiceMesh:
             path.leave(token)
 
     def session(self, service: str) -> requests.Session:
-        """A new ``requests.Session`` for ``service``: ``session.get("/accounts/7")``. Needs requests; closed with the mesh at the latest.
+        """A new ``requests.Session`` for ``service``: ``session.get("/accounts/7")``. Needs requests.
 
-        Rejections are ``requests.ConnectionError`` too. Raises ``ServiceNotFoundError``.
+        Closed with the mesh at the latest. Rejections are ``requests.ConnectionError`` too. Raises ``ServiceNotFoundError``.
         """
         from otel_resilience.mesh.session import MeshSession  # an optional library
 
@@ -178,8 +181,8 @@ class ServiceMesh:
     ) -> grpc.Channel:
         """A new ``grpc.Channel`` to ``service``, secure with ``credentials``. Needs grpcio; closed with the mesh at the latest.
 
-        Blocking calls with one request may be retried, if they are said to be idempotent; futures and streams are guarded from begin to end. Rejections are
-        ``grpc.RpcError`` too. Raises ``ServiceNotFoundError``.
+        Blocking calls with one request may be retried, if they are said to be idempotent; futures and streams
+        are guarded from begin to end. Rejections are ``grpc.RpcError`` too. Raises ``ServiceNotFoundError``.
         """
         from otel_resilience.mesh.channel import MeshChannel  # an optional library
 
@@ -191,7 +194,8 @@ class ServiceMesh:
     def install(self) -> Self:
         """Let instrumented clients route by this mesh, until it is closed: ``requests.get("http://payments/charge")``.
 
-        One is in force at a time, the last one. Without policies of a file it takes those of the plugin's. Returns the mesh.
+        One is in force at a time, the last one. Without policies of a file it takes those of the plugin's.
+        Returns the mesh.
         """
         installed.install(self)
         return self

@@ -1,7 +1,8 @@
 """Which endpoints are left out because calls to them keep failing: rules alone, with time as an argument.
 
-An endpoint is ejected after ``THRESHOLD`` failures in a row, for ``EJECTION_SECONDS`` times the number of its ejections, and never more
-than half of those that are there. What a call comes to counts only where its endpoint was not ejected since the call began.
+An endpoint is ejected after ``THRESHOLD`` failures in a row, for ``EJECTION_SECONDS`` times the number of its
+ejections, and never more than half of those that are there. What a call comes to counts only where its
+endpoint was not ejected since the call began.
 """
 
 from __future__ import annotations

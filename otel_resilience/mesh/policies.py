@@ -50,8 +50,8 @@ class PolicyFile(Protocol):
 class Plan:
     """The policies of one call, outermost first. ``key`` is equal for calls that share them.
 
-    ``repeatable``: whether this operation may be sent twice, ``None`` where nobody said. ``retries_by_code``: a retry was set for all of
-    the service.
+    ``repeatable``: whether this operation may be sent twice, ``None`` where nobody said. ``retries_by_code``:
+    a retry was set for all of the service.
     """
 
     key: tuple[str | None, str | None]

@@ -13,7 +13,8 @@ from otel_resilience.telemetry import names
 def record_chain(span: Span, chain: ErrorChain, own_code: str | None = None) -> None:
     """Put ``chain`` on ``span``, and a link to its root unless ``span`` is the root's own.
 
-    ``own_code`` is this service's part in it, by default the code of the last hop. To be called once for a span, before it ends.
+    ``own_code`` is this service's part in it, by default the code of the last hop. To be called once for a
+    span, before it ends.
     """
     if not span.is_recording():
         return

@@ -59,8 +59,8 @@ class Signals:
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read ``OTEL_RESILIENCE_EVENTS`` (``both span log none``) and ``OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN``.
 
-        The latter's ``logs`` takes exceptions off the spans wherever they are logged; unset means here what ``logs/dup`` says. A bad
-        value is said once and not used.
+        The latter's ``logs`` takes exceptions off the spans wherever they are logged; unset means here what
+        ``logs/dup`` says. A bad value is said once and not used.
         """
         chosen = environment.get(EVENTS_VARIABLE, "").strip().lower() or "both"
         if chosen not in ("both", "span", "log", "none"):

@@ -76,8 +76,9 @@ def install() -> Telemetry:
 def count_error(chain: ErrorChain, error_type: str | None) -> None:
     """Count one failure in ``resilience.errors``, by the root of its chain.
 
-    A failure counts once in a service: as the failing answer of the request in hand, for which the server's instrumentation calls this, or,
-    outside of any request, as the traced call that failed, which counts itself. A failed call from which a request recovers is none.
+    A failure counts once in a service: as the failing answer of the request in hand, for which the server's
+    instrumentation calls this, or, outside of any request, as the traced call that failed, which counts
+    itself. A failed call from which a request recovers is none.
     """
     install().count_error(chain, error_type)
 

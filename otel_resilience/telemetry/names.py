@@ -1,7 +1,8 @@
 """Every name that is emitted, as data: metrics, span attributes, events, and the values that they may have.
 
-Nothing that is not listed here is emitted, and nothing is listed that is not emitted; tests compare both ways. The names are the
-contract with dashboards and alert rules: they are kept, or a change of them is a breaking one.
+Nothing that is not listed here is emitted, and nothing is listed that is not emitted; tests compare both
+ways. The names are the contract with dashboards and alert rules: they are kept, or a change of them is a
+breaking one.
 
 The file is longer than 300 lines because it is one table, which is read by looking things up.
 """
@@ -121,7 +122,8 @@ class Instrument(StrEnum):
 class Metric:
     """One metric. ``attributes`` are in the order of its series' keys; those in ``optional`` may be absent.
 
-    At most ``max_series`` combinations are kept apart; further ones have ``_OTHER`` in every attribute that has no closed set.
+    At most ``max_series`` combinations are kept apart; further ones have ``_OTHER`` in every attribute that
+    has no closed set.
     """
 
     name: str

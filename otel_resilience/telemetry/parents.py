@@ -1,7 +1,7 @@
 """Who the current span is, and which spans of this process enclose it: what every error of ours knows of its place.
 
-Spans know only their direct parent. The enclosing ones are kept here for as long as a span object lives: for pipelines' own spans, and
-for all spans where our span processor runs.
+Spans know only their direct parent. The enclosing ones are kept here for as long as a span object lives: for
+pipelines' own spans, and for all spans where our span processor runs.
 """
 
 from __future__ import annotations

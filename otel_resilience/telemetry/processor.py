@@ -22,8 +22,8 @@ _HTTP_PREFIXES = ("http.", "url.")
 class SpanProcessor:
     """For ``TracerProvider.add_span_processor``. Holds nothing, never raises, safe for threads.
 
-    It reads the context variables of the thread or task that starts the span, so it is of no use to providers that run their processors in
-    other threads.
+    It reads the context variables of the thread or task that starts the span, so it is of no use to providers
+    that run their processors in other threads.
     """
 
     def on_start(self, span: Any, parent_context: Context | None = None) -> None:

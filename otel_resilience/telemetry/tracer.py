@@ -24,9 +24,9 @@ E = TypeVar("E", bound=BaseException)
 class DistributedTracer:
     """Traces and spans through OpenTelemetry, with what went wrong in them.
 
-    ``service`` is written on the spans where one process speaks for several services; the resource names the process's own. Holds
-    nothing else; safe for threads and tasks. ``tracer_provider`` is the global one by default. Raises ``ConfigurationError`` for a name
-    that is empty.
+    ``service`` is written on the spans where one process speaks for several services; the resource names the
+    process's own. Holds nothing else; safe for threads and tasks. ``tracer_provider`` is the global one by
+    default. Raises ``ConfigurationError`` for a name that is empty.
     """
 
     def __init__(self, service: str | None = None, *, tracer_provider: TracerProvider | None = None) -> None:
@@ -48,8 +48,8 @@ class DistributedTracer:
     def record_error(self, exc: E) -> E:
         """Record ``exc`` on the current span, set ``trace_id``, ``span_id`` and ``parent_spans`` on it, and return it.
 
-        Ids are lower-case hex; ``parent_spans`` are those of this process, outermost first. ``None`` and empty outside of a span. What was
-        recorded before is not recorded again.
+        Ids are lower-case hex; ``parent_spans`` are those of this process, outermost first. ``None`` and
+        empty outside of a span. What was recorded before is not recorded again.
         """
         _record(trace.get_current_span(), exc)
         return exc

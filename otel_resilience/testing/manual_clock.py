@@ -43,7 +43,8 @@ class ManualClock:
     def wait(self, event: threading.Event, seconds: float | None) -> None:
         """Move on to where ``event`` is set, by what comes due until then, else by ``seconds``.
 
-        Without ``seconds``, and with nothing left to come due, only another thread can set it: then it is really waited for.
+        Without ``seconds``, and with nothing left to come due, only another thread can set it: then it is
+        really waited for.
         """
         goal = None if seconds is None else self._now + seconds
         while not event.is_set() and self._timers and (goal is None or self._timers[0][0] <= goal):

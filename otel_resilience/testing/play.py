@@ -24,8 +24,9 @@ class Played:
 def play(flow: Flow | Guard, answers: Iterable[Any], *, name: str = "played") -> Played:
     """Run ``flow``, or the flow of a policy or pipeline, giving each effect the next of ``answers``.
 
-    To an ``Invoke`` an exception stands for a failure, an effect's own answer or a ``Success`` for itself, anything else for what the function returned. A flow that
-    asks for more than there is is closed, as a cancelled call would be, and has no result.
+    To an ``Invoke`` an exception stands for a failure, an effect's own answer or a ``Success`` for itself,
+    anything else for what the function returned. A flow that asks for more than there is is closed, as a
+    cancelled call would be, and has no result.
     """
     if isinstance(flow, Guard):
         call = Call(name)

@@ -13,9 +13,10 @@ _FIRST_ROOM = 8
 
 
 class LastCalls:
-    """The last ``size`` calls; with ``seconds``, those of them that are younger. Exact. One byte a call, or nine with ``seconds``.
+    """The last ``size`` calls; with ``seconds``, those of them that are younger. Exact.
 
-    Room is made as it is needed, so that a wide window over few calls costs little. Not thread-safe.
+    One byte a call, or nine with ``seconds``. Room is made as it is needed, so that a wide window over few calls
+    costs little. Not thread-safe.
     """
 
     __slots__ = ("_calls", "_failures", "_instants", "_kinds", "_oldest", "_seconds", "_size", "_slow")

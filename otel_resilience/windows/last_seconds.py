@@ -13,7 +13,7 @@ _SHORTEST_SLOT = 1e-9
 
 
 class LastSeconds:
-    """The calls of the last ``seconds``, counted in 64 slots: none stays too long, and each leaves at most 1/64 of the window early.
+    """The calls of the last ``seconds``, in 64 slots: none stays too long, each leaves at most 1/64 of the window early.
 
     Memory does not depend on the traffic. Not thread-safe; an instant before the newest one is counted with the newest.
     """

@@ -11,8 +11,8 @@ _RESOLUTION = 1 / 128
 class SlidingCount:
     """Counts over a sliding window of ``seconds``. What happened exactly ``seconds`` ago has left it.
 
-    Exact for events further apart than 1/128 of the window; closer ones leave it together, at most that much early. At most
-    129 entries. Not thread-safe; ``now`` must not run backwards.
+    Exact for events further apart than 1/128 of the window; closer ones leave it together, at most that much
+    early. At most 129 entries. Not thread-safe; ``now`` must not run backwards.
     """
 
     __slots__ = ("_entries", "_seconds", "_total")

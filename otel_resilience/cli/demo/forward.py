@@ -19,7 +19,8 @@ _SECONDS_FOR_ONE = 5.0
 class Forward:
     """Sends in the background, in order; what does not get through is counted, never an error. A context manager.
 
-    Safe from any thread. ``lost`` and ``failure`` say how many requests did not get through, and why the last one did not.
+    Safe from any thread. ``lost`` and ``failure`` say how many requests did not get through, and why the last
+    one did not.
     """
 
     def __init__(self, url: str) -> None:

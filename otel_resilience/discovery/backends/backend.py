@@ -34,8 +34,9 @@ class Instance:
 class Backend(Protocol):
     """Safe to use from any thread. What reads answers from memory; only what writes may go to the network.
 
-    Subscribers are told which service changed, after the change can be read, in no particular order, and never under a lock of the
-    store. Nobody is told of a renewal. A store that is inherited by a forked child works there (``forking.forget_after_fork``).
+    Subscribers are told which service changed, after the change can be read, in no particular order, and
+    never under a lock of the store. Nobody is told of a renewal. A store that is inherited by a forked child
+    works there (``forking.forget_after_fork``).
     """
 
     def register(self, info: ServiceInfo) -> None:

@@ -1,7 +1,8 @@
 """The less busy of two endpoints drawn by chance.
 
-Always the least busy of all would send everybody to the same one at once, and to the one that fails fastest; of two draws the
-longest queue is nearly as short (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing").
+Always the least busy of all would send everybody to the same one at once, and to the one that fails fastest;
+of two draws the longest queue is nearly as short (Mitzenmacher, "The Power of Two Choices in Randomized Load
+Balancing").
 """
 
 from __future__ import annotations

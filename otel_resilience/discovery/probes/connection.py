@@ -16,7 +16,8 @@ _LIMIT = 4096
 class Resolver:
     """Resolves names in threads that delay nobody's exit, at most ``most`` at a time.
 
-    The event loop's own executor is joined when the interpreter ends, which a hanging resolver would then delay. Belongs to one event loop.
+    The event loop's own executor is joined when the interpreter ends, which a hanging resolver would then
+    delay. Belongs to one event loop.
     """
 
     def __init__(self, most: int = 8) -> None:

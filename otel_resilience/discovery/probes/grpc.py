@@ -1,7 +1,7 @@
 """Well is who answers ``grpc.health.v1.Health/Check`` with SERVING.
 
-https://github.com/grpc/grpc/blob/master/doc/health-checking.md. The two messages have one field each and are written by hand: no
-generated code, no further package.
+https://github.com/grpc/grpc/blob/master/doc/health-checking.md. The two messages have one field each and are
+written by hand: no generated code, no further package.
 """
 
 from __future__ import annotations

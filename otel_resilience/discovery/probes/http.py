@@ -1,6 +1,7 @@
 """Well is who answers a GET with 200 to 299.
 
-Spoken by hand: only the status line matters, redirects are not followed, and no instrumented client makes spans and metrics of it.
+Spoken by hand: only the status line matters, redirects are not followed, and no instrumented client makes
+spans and metrics of it.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 def get_field(carrier: Mapping[Any, Any] | Iterable[Any], name: str) -> str | None:
     """The field ``name`` (in lower case) of a mapping or of pairs, whatever the case of its key; ``None`` where it is missing.
 
-    Repeated ones, also several values of one key, are joined by ", " as one list (RFC 9110 section 5.3). ``bytes`` are read as
-    Latin-1, keys too; what is no text and no pair is passed over.
+    Repeated ones, also several values of one key, are joined by ", " as one list (RFC 9110 section 5.3).
+    ``bytes`` are read as Latin-1, keys too; what is no text and no pair is passed over.
     """
     found: list[str] = []
     for pair in carrier.items() if isinstance(carrier, Mapping) else carrier:

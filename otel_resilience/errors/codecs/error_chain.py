@@ -2,8 +2,9 @@
 
     "ledger";c=DB_UNAVAILABLE;t="<32 hex>";s="<16 hex>";r, "payments";c=HTTP_503;s="<16 hex>"
 
-Root first. ``c`` code, ``t`` trace id (on the root), ``s`` span id, ``r`` retryable, ``e`` retries exhausted, ``o`` operation, ``v`` version, ``k`` kind where it is
-not ``local``, ``n`` hops omitted (on the root). Parameters that we do not know are kept with their hop and sent on.
+Root first. ``c`` code, ``t`` trace id (on the root), ``s`` span id, ``r`` retryable, ``e`` retries exhausted,
+``o`` operation, ``v`` version, ``k`` kind where it is not ``local``, ``n`` hops omitted (on the root).
+Parameters that we do not know are kept with their hop and sent on.
 """
 
 from __future__ import annotations
@@ -38,8 +39,11 @@ _KINDS = frozenset(str(kind) for kind in HopKind)
 
 
 def encode(chain: ErrorChain) -> str:
-    """``chain`` as text, at most 2 KiB. Above 1 KiB operations, then versions are left out; above 2 KiB unknown parameters, then the
-    hops after the root, oldest first, which are counted as omitted."""
+    """``chain`` as text, at most 2 KiB.
+
+    Above 1 KiB operations, then versions are left out; above 2 KiB unknown parameters, then the hops after the
+    root, oldest first, which are counted as omitted.
+    """
     text = _write(chain)
     for spare in (_without_operations, _without_versions):
         if len(text) > AIM:

@@ -2,8 +2,8 @@
 
     resilience: deadline=1250, attempt=2, chain
 
-Remaining milliseconds, number of the attempt (1 is the first), "I read error chains". Never an instant: clocks of two hosts
-are not compared.
+Remaining milliseconds, number of the attempt (1 is the first), "I read error chains". Never an instant:
+clocks of two hosts are not compared.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Structured Field Values for HTTP (RFC 9651): a strict parser, whole, in time linear in the input.
 
-It never recurses on its input and raises ``StructuredFieldError`` only. A bare item is an ``int``, ``Decimal``, ``str`` (String),
-``Token``, ``bytes`` (Byte Sequence), ``bool``, ``Date`` or ``DisplayString``.
+It never recurses on its input and raises ``StructuredFieldError`` only. A bare item is an ``int``,
+``Decimal``, ``str`` (String), ``Token``, ``bytes`` (Byte Sequence), ``bool``, ``Date`` or ``DisplayString``.
 """
 
 from __future__ import annotations

@@ -26,13 +26,15 @@ from otel_resilience.policies.shown import shown
 class Bulkhead(Guard):
     """Bounds how many calls run at a time, so that one slow dependency cannot take all threads, connections or memory.
 
-    ``max_concurrency`` calls run at a time. Further ones wait in a row of at most ``max_queue``, in the order in which they came, threads and
-    the tasks of all event loops together; each at most ``max_wait`` seconds, without it for as long as its deadline allows. A call beyond that
-    raises ``BulkheadFullError`` before it is made, one whose deadline passes in the row ``DeadlineExceededError``. A call from inside a call of the
+    ``max_concurrency`` calls run at a time. Further ones wait in a row of at most ``max_queue``, in the order
+    in which they came, threads and the tasks of all event loops together; each at most ``max_wait`` seconds,
+    without it for as long as its deadline allows. A call beyond that raises ``BulkheadFullError`` before it
+    is made, one whose deadline passes in the row ``DeadlineExceededError``. A call from inside a call of the
     same bulkhead never waits, since it might wait for itself; nor does a stream or a future.
 
-    ``Bulkhead.create_pool(name, …)`` makes one that ``Bulkhead.pool(name)`` finds again. Raises ``ConfigurationError`` for a wrong option.
-    Safe for threads and tasks; no lock is held during a call. A forked child begins empty.
+    ``Bulkhead.create_pool(name, …)`` makes one that ``Bulkhead.pool(name)`` finds again. Raises
+    ``ConfigurationError`` for a wrong option. Safe for threads and tasks; no lock is held during a call. A
+    forked child begins empty.
     """
 
     policy_type = "bulkhead"

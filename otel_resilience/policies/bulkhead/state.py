@@ -1,13 +1,14 @@
 """Who runs, who waits, and who is next: a pure machine, with time as an argument.
 
-Theory of operation. There are ``max_concurrency`` permits, and one row of at most ``max_queue`` places. A call is in one of three *stages*: it
-is OUT (not in yet, or gone), it RUNS with a permit, or it WAITS in the row. A permit that comes back goes to the head of the row in the same
-step, so nobody who comes later can take it from those who wait, and no permit is ever on its way between two calls. There is one way back
-whatever the stage, ``release``, which does nothing the second time: who stops waiting in the very moment in which it is let in gives the
-permit back.
+Theory of operation. There are ``max_concurrency`` permits, and one row of at most ``max_queue`` places. A
+call is in one of three *stages*: it is OUT (not in yet, or gone), it RUNS with a permit, or it WAITS in the
+row. A permit that comes back goes to the head of the row in the same step, so nobody who comes later can take
+it from those who wait, and no permit is ever on its way between two calls. There is one way back whatever the
+stage, ``release``, which does nothing the second time: who stops waiting in the very moment in which it is
+let in gives the permit back.
 
-The time of who waits may run out: it is then passed over, and dropped when the row would be full of such. Not thread-safe: the caller holds a
-lock.
+The time of who waits may run out: it is then passed over, and dropped when the row would be full of such. Not
+thread-safe: the caller holds a lock.
 """
 
 from __future__ import annotations

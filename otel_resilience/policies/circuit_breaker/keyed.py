@@ -29,8 +29,8 @@ K = TypeVar("K", bound=Keyed)
 class KeyedRoom(Generic[K]):
     """At most ``MAX_KEYS``, the longest unused idle one leaving for a new one. Safe for threads.
 
-    One that has left and is still held by somebody is found again under its key. An open circuit whose time is not over,
-    and one that somebody forces, do not leave: where all are such, the rest share one.
+    One that has left and is still held by somebody is found again under its key. An open circuit whose time
+    is not over, and one that somebody forces, do not leave: where all are such, the rest share one.
     """
 
     def __init__(self) -> None:

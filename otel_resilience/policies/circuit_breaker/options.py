@@ -32,7 +32,8 @@ _MINIMUM_CALLS = 10
 class CircuitBreakerOptions:
     """All durations are seconds. See ``CircuitBreaker`` for what each one means.
 
-    What is not given is filled in where it has a default: a value reads as it is in force, ``None`` means that there is no such rule.
+    What is not given is filled in where it has a default: a value reads as it is in force, ``None`` means
+    that there is no such rule.
     """
 
     failure_threshold: int | None = None

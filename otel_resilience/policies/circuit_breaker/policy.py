@@ -45,21 +45,23 @@ _log = logging.getLogger("otel_resilience")
 class CircuitBreaker(Guard):
     """Stops calling a dependency that fails, and finds out by single probes when it is well again.
 
-    What opens the circuit: ``failure_threshold`` failures in a row (5 where no other rule is given); a share of at least ``failure_rate``
-    failed, or ``slow_call_rate`` slow (``slow_call_seconds`` or longer), of the last ``window_calls`` (100), of those of the last
-    ``window_seconds``, or both, once ``minimum_calls`` are in the window.
+    What opens the circuit: ``failure_threshold`` failures in a row (5 where no other rule is given); a share
+    of at least ``failure_rate`` failed, or ``slow_call_rate`` slow (``slow_call_seconds`` or longer), of the
+    last ``window_calls`` (100), of those of the last ``window_seconds``, or both, from ``minimum_calls`` on.
 
-    It stays open for ``recovery_timeout`` seconds, times ``recovery_growth`` for each opening
-    without a recovery between, at most ``recovery_max``; a server's ``Retry-After`` may make it longer, and up to 10 % are added so that
-    clients do not return all at once. Then at most ``half_open_max_concurrency`` probes run at a time; ``half_open_successes`` of them close the
-    circuit, one failed opens it again, and so do ``half_open_max_seconds`` without a verdict. A probe is a lease of
-    ``probe_lease_seconds`` (default ``hang_seconds``): when it runs out, the probe has failed and its late result counts for nothing. After a
+    It stays open for ``recovery_timeout`` seconds, times ``recovery_growth`` for each opening without a
+    recovery between, at most ``recovery_max``; a server's ``Retry-After`` may make it longer, and up to 10 %
+    are added so that clients do not return all at once. Then at most ``half_open_max_concurrency`` probes run
+    at a time; ``half_open_successes`` of them close the circuit, one failed opens it again, and so do
+    ``half_open_max_seconds`` without a verdict. A probe is a lease of ``probe_lease_seconds`` (default
+    ``hang_seconds``): when it runs out, the probe has failed and its late result counts for nothing. After a
     recovery a growing share of the calls may pass for ``ramp_seconds``, until it is all of them.
 
-    ``failures`` (types or predicate) are the exceptions that say the dependency is sick, ``failure_results`` (predicate) the results. A call that
-    is cancelled says nothing, unless it ran for the shorter of ``hang_seconds`` and ``slow_call_seconds``. Raises ``CircuitOpenError``, and
-    ``ConfigurationError`` for a wrong option. Safe for threads and tasks; no lock is held during a call. A forked child begins with it closed,
-    unless it is forced.
+    ``failures`` (types or predicate) are the exceptions that say the dependency is sick, ``failure_results``
+    (predicate) the results. A call that is cancelled says nothing, unless it ran for the shorter of
+    ``hang_seconds`` and ``slow_call_seconds``. Raises ``CircuitOpenError``, and ``ConfigurationError`` for a
+    wrong option. Safe for threads and tasks; no lock is held during a call. A forked child begins with it
+    closed, unless it is forced.
     """
 
     policy_type = "circuit_breaker"
@@ -146,8 +148,9 @@ class CircuitBreaker(Guard):
     def for_key(self, key: Hashable) -> CircuitBreaker:
         """The breaker for ``key`` (a host, a tenant, a shard), with this one's options, reported summed under this one's name.
 
-        One object while it lives. At most 10 000 are kept; a new key takes the place of the longest unused that is idle (closed, or its open
-        time over), and where there is none, shares a breaker with the others that found no place. A keyed one's ``for_key`` is its parent's.
+        One object while it lives. At most 10 000 are kept; a new key takes the place of the longest unused
+        that is idle (closed, or its open time over), and where there is none, shares a breaker with the
+        others that found no place. A keyed one's ``for_key`` is its parent's.
         """
         parent = None if self._parent is None else self._parent()
         if parent is not None:

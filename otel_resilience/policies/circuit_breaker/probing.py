@@ -1,6 +1,7 @@
 """Which probes the code that runs is inside of: a call that a probe makes through its own breaker is part of the probe.
 
-Else a function that calls itself could never prove that the dependency is well: the probe would wait for a place that it holds itself.
+Else a function that calls itself could never prove that the dependency is well: the probe would wait for a
+place that it holds itself.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ from otel_resilience.policies.circuit_breaker.transitions import BreakerState
 class Snapshot:
     """What a breaker knows, consistent in itself.
 
-    ``failures`` in a row; ``successes`` since the circuit closed, or of probes while half open. ``failure_ratio`` and ``slow_ratio`` are
-    shares of the calls in the window, 0 where there are none. ``generation`` counts the transitions. ``retry_after`` in seconds, only while open.
+    ``failures`` in a row; ``successes`` since the circuit closed, or of probes while half open.
+    ``failure_ratio`` and ``slow_ratio`` are shares of the calls in the window, 0 where there are none.
+    ``generation`` counts the transitions. ``retry_after`` in seconds, only while open.
     """
 
     state: BreakerState

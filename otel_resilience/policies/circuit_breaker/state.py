@@ -1,13 +1,15 @@
 """When a circuit opens and closes: a pure machine, with time and chance as arguments.
 
-Theory of operation. The breaker is in one state, and each stay in a state is a *generation*. Whoever is let pass gets a
-permit of the present generation; a result that comes back under an earlier one says nothing of the present and is not counted.
-In HALF_OPEN a permit is a *lease*: a probe that has not come back when its lease runs out counts as failed, so a probe
-that never returns cannot hold the circuit. How many probes run at once and how many must succeed are separate limits.
+Theory of operation. The breaker is in one state, and each stay in a state is a *generation*. Whoever is let
+pass gets a permit of the present generation; a result that comes back under an earlier one says nothing of
+the present and is not counted. In HALF_OPEN a permit is a *lease*: a probe that has not come back when its
+lease runs out counts as failed, so a probe that never returns cannot hold the circuit. How many probes run at
+once and how many must succeed are separate limits.
 
-What ended while the circuit was closed is in a window, which stays readable while the circuit is open and is emptied when it closes. OPEN
-ends at the first admitted call after the open time, never by somebody looking. After a recovery a ramp may let calls return by
-degrees; it ends by time alone. Not thread-safe: the caller holds a lock.
+What ended while the circuit was closed is in a window, which stays readable while the circuit is open and is
+emptied when it closes. OPEN ends at the first admitted call after the open time, never by somebody looking.
+After a recovery a ramp may let calls return by degrees; it ends by time alone. Not thread-safe: the caller
+holds a lock.
 """
 
 from __future__ import annotations

@@ -21,10 +21,11 @@ from otel_resilience.policies.fallback.last_good import LastGood
 class Fallback(Guard):
     """Answers with something else where a call failed, which is then its outcome: ``fallback``.
 
-    ``value_or_callable`` is the answer, or a function that gets the exception and gives it; in asyncio what it gives is awaited. What that
-    function raises is raised, with the failure as its ``__context__``. ``on`` are the exceptions it stands in for, types or predicate: by default
-    every ``Exception``, rejections too, and never a cancellation. A result is never replaced, be it late or an HTTP 503, nor a stream whose
-    first item has gone out. Raises ``ConfigurationError`` for a wrong option. Safe for threads and tasks.
+    ``value_or_callable`` is the answer, or a function that gets the exception and gives it; in asyncio what
+    it gives is awaited. What that function raises is raised, with the failure as its ``__context__``. ``on``
+    are the exceptions it stands in for, types or predicate: by default every ``Exception``, rejections too,
+    and never a cancellation. A result is never replaced, be it late or an HTTP 503, nor a stream whose first
+    item has gone out. Raises ``ConfigurationError`` for a wrong option. Safe for threads and tasks.
     """
 
     policy_type = "fallback"
@@ -38,7 +39,8 @@ class Fallback(Guard):
     def last_good(cls, *, max_age: float | None = None, on: Errors = Exception) -> Self:
         """Answer with what the last good call with equal arguments gave, not older than ``max_age`` seconds.
 
-        Kept for the 128 sets of arguments used last; where there is none, or the arguments have no hash, the failure goes on.
+        Kept for the 128 sets of arguments used last; where there is none, or the arguments have no hash, the
+        failure goes on.
         """
         if max_age is not None:
             checks.positive_seconds("Fallback", "max_age", max_age)

@@ -22,11 +22,13 @@ from otel_resilience.policies.fault.options import NO_RESULT, Error, FaultInject
 class FaultInjector(Guard):
     """Makes calls slow, fail or answer something else, on purpose.
 
-    A share of ``rate`` of the calls (all by default), and of them those for which ``when(args, kwargs)`` is true, meets the fault: it takes ``latency``
-    seconds, then ends with ``error`` (an exception, its type or a factory) or ``result``. With ``latency`` alone the call then goes on; with none of the three it raises
-    ``FaultInjectedError``. At most ``max_concurrency`` faults are active at once; calls beyond that are left in peace. To the policies around it a fault is an attempt,
-    so that breakers and retries do what they would. Every fault is an event on the span, so that nobody takes it for a real one. Raises ``ConfigurationError`` for a
-    wrong option. Safe for threads and tasks.
+    A share of ``rate`` of the calls (all by default), and of them those for which ``when(args, kwargs)`` is
+    true, meets the fault: it takes ``latency`` seconds, then ends with ``error`` (an exception, its type or a
+    factory) or ``result``. With ``latency`` alone the call then goes on; with none of the three it raises
+    ``FaultInjectedError``. At most ``max_concurrency`` faults are active at once; calls beyond that are left
+    in peace. To the policies around it a fault is an attempt, so that breakers and retries do what they
+    would. Every fault is an event on the span, so that nobody takes it for a real one. Raises
+    ``ConfigurationError`` for a wrong option. Safe for threads and tasks.
     """
 
     policy_type = "fault"

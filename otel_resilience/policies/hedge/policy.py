@@ -23,13 +23,17 @@ from otel_resilience.windows.latencies import Latencies
 class Hedge(BudgetSpender):
     """Makes another attempt where the first is slow, and answers with whichever is good first.
 
-    Another one begins each time that ``after`` seconds have passed without an answer, or the latency that a share of ``after_quantile`` of the last 200 calls did not
-    exceed (no hedge before 20 calls are known); at most ``max_hedges``, and each needs 1 of the ``budget``, by default one per name with the retries. The winner returns at once; in asyncio the
-    others are cancelled, in threads they end behind, and nobody waits for either. An attempt that fails before another was begun is the end: a hedge is no retry.
+    Another one begins each time that ``after`` seconds have passed without an answer, or the latency that a
+    share of ``after_quantile`` of the last 200 calls did not exceed (no hedge before 20 calls are known); at
+    most ``max_hedges``, and each needs 1 of the ``budget``, by default one per name with the retries. The
+    winner returns at once; in asyncio the others are cancelled, in threads they end behind, and nobody waits
+    for either. An attempt that fails before another was begun is the end: a hedge is no retry.
 
-    For functions that may be called twice at the same time: a call that must not be repeated, a stream, and the calls of a request that is itself a retry are not hedged. In threads attempts run in at most
-    ``max_threads`` workers, with the caller's context; where none is free, the call is made without. One of ``after`` and ``after_quantile`` is required (``TypeError``). Raises
-    ``ConfigurationError`` for a wrong option. Safe for threads and tasks.
+    For functions that may be called twice at the same time: a call that must not be repeated, a stream, and
+    the calls of a request that is itself a retry are not hedged. In threads attempts run in at most
+    ``max_threads`` workers, with the caller's context; where none is free, the call is made without. One of
+    ``after`` and ``after_quantile`` is required (``TypeError``). Raises ``ConfigurationError`` for a wrong
+    option. Safe for threads and tasks.
     """
 
     policy_type = "hedge"

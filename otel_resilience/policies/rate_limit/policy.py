@@ -34,12 +34,14 @@ class Permit:
 class RateLimiter(Guard):
     """Bounds how many calls are made in a time, so that a quota is kept and a peak does not reach a dependency.
 
-    On average ``rate`` calls ``per`` seconds pass, evenly; after a pause ``burst`` of them at once (default: one period's worth, at least 1). A call
-    that would come too early waits for its time, if that is at most ``max_wait`` seconds away and before its deadline. Else it raises
-    ``RateLimitedError``, whose ``retry_after`` says when it could be made. Who waits is served in order; who gives up leaves its time to those
-    after it where nobody would come too early by that. A stream or a future never waits.
+    On average ``rate`` calls ``per`` seconds pass, evenly; after a pause ``burst`` of them at once (default:
+    one period's worth, at least 1). A call that would come too early waits for its time, if that is at most
+    ``max_wait`` seconds away and before its deadline. Else it raises ``RateLimitedError``, whose
+    ``retry_after`` says when it could be made. Who waits is served in order; who gives up leaves its time to
+    those after it where nobody would come too early by that. A stream or a future never waits.
 
-    Each process counts for itself, and a forked child from anew. Raises ``ConfigurationError`` for a wrong option. Safe for threads and tasks.
+    Each process counts for itself, and a forked child from anew. Raises ``ConfigurationError`` for a wrong
+    option. Safe for threads and tasks.
     """
 
     policy_type = "rate_limiter"

@@ -1,12 +1,14 @@
 """When the next call may be made: a pure machine, with time as an argument.
 
-Theory of operation. This is the generic cell rate algorithm (ATM Forum TM 4.0, "virtual scheduling"). Each call moves a theoretical arrival time
-by one interval; a call conforms if it does not come before that time less the tolerance of ``capacity - 1`` intervals. No history is
-kept and no timer refills anything, so a call costs the same at every rate.
+Theory of operation. This is the generic cell rate algorithm (ATM Forum TM 4.0, "virtual scheduling"). Each
+call moves a theoretical arrival time by one interval; a call conforms if it does not come before that time
+less the tolerance of ``capacity - 1`` intervals. No history is kept and no timer refills anything, so a call
+costs the same at every rate.
 
-The theoretical time is ``base + count × interval``, with ``base`` the instant at which the limiter was last at rest: nothing is added up, so
-that nothing is lost by rounding in a row of calls without end. A call that may come later gets a *slot* at its own time, in order; one that does
-not come after all gives it back if those after it do so too, else somebody would come too early. Not thread-safe: the caller holds a lock.
+The theoretical time is ``base + count × interval``, with ``base`` the instant at which the limiter was last
+at rest: nothing is added up, so that nothing is lost by rounding in a row of calls without end. A call that
+may come later gets a *slot* at its own time, in order; one that does not come after all gives it back if
+those after it do so too, else somebody would come too early. Not thread-safe: the caller holds a lock.
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ JITTERS = ("full", "equal", "decorrelated", "none")
 class Backoff:
     """Exponential backoff in seconds: ``initial`` × ``factor`` for each retry before, at most ``max``.
 
-    ``jitter`` spreads it: ``full`` between 0 and the delay, ``equal`` over its upper half, ``decorrelated`` between ``initial`` and three times the last
-    delay, ``none`` not at all (AWS, "Exponential Backoff and Jitter"). Raises ``ConfigurationError`` for a wrong option.
+    ``jitter`` spreads it: ``full`` between 0 and the delay, ``equal`` over its upper half, ``decorrelated``
+    between ``initial`` and three times the last delay, ``none`` not at all (AWS, "Exponential Backoff and
+    Jitter"). Raises ``ConfigurationError`` for a wrong option.
     """
 
     initial: float = 0.1

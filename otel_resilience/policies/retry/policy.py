@@ -33,14 +33,16 @@ _HINT_SPREAD = 0.1
 class Retry(BudgetSpender):
     """Calls again what failed in a way that another try may help.
 
-    ``on`` (required) are the exceptions to retry, types or predicate; ``results`` is a predicate on results that ask for another try.
-    At most ``max_attempts`` in all and ``max_elapsed`` seconds, with ``backoff`` between them; a server's ``Retry-After`` is waited for, and ends the
-    retrying if it is longer than ``retry_after_max`` or than the time that is left. Every retry needs 1 of the ``budget``, by default one per
-    pipeline name.
+    ``on`` (required) are the exceptions to retry, types or predicate; ``results`` is a predicate on results
+    that ask for another try. At most ``max_attempts`` in all and ``max_elapsed`` seconds, with ``backoff``
+    between them; a server's ``Retry-After`` is waited for, and ends the retrying if it is longer than
+    ``retry_after_max`` or than the time that is left. Every retry needs 1 of the ``budget``, by default one
+    per pipeline name.
 
-    Never retried: an open circuit, a result that came too late, a failure whose chain says that a retry will not help, one that a retry
-    inside or behind has given up on, and the calls of a request that is itself a retry. Ends with the last exception or response itself;
-    ``RetriesExhaustedError`` only for ``results``. Raises ``ConfigurationError`` for a wrong option, ``TypeError`` without ``on``.
+    Never retried: an open circuit, a result that came too late, a failure whose chain says that a retry will
+    not help, one that a retry inside or behind has given up on, and the calls of a request that is itself a
+    retry. Ends with the last exception or response itself; ``RetriesExhaustedError`` only for ``results``.
+    Raises ``ConfigurationError`` for a wrong option, ``TypeError`` without ``on``.
     """
 
     policy_type = "retry"

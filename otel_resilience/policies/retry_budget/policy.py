@@ -21,9 +21,10 @@ _ROUNDING = 1e-9
 class RetryBudget:
     """Bounds the retries and hedges of one target, in every policy that shares the budget.
 
-    The limit is ``min_per_second`` × ``window_seconds`` plus ``ratio`` × the first attempts of the last ``window_seconds``; what is available is the
-    limit less the retries and hedges of that time, and each needs 1. ``ratio=0, min_per_second=0`` permits none. Raises
-    ``ConfigurationError`` for a wrong option. Safe for threads and tasks. A forked child counts from zero.
+    The limit is ``min_per_second`` × ``window_seconds`` plus ``ratio`` × the first attempts of the last
+    ``window_seconds``; what is available is the limit less the retries and hedges of that time, and each
+    needs 1. ``ratio=0, min_per_second=0`` permits none. Raises ``ConfigurationError`` for a wrong option.
+    Safe for threads and tasks. A forked child counts from zero.
     """
 
     policy_type = "retry_budget"

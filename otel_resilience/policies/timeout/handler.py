@@ -20,10 +20,11 @@ _HANDLER = "TimeoutHandler"
 class TimeoutHandler:
     """Calls operations of services under the timeout that each of them has, in seconds.
 
-    ``operations`` names them as ``"service.operation"``; ``default`` is for the others. Every call shares the deadline of what is around it, and hands it
-    on to what is inside. Ends in ``ServiceTimeoutError``. Sync calls run in worker threads, at most ``max_threads`` for each service, so that a service
-    that hangs keeps no thread from the others; where all are in use, ``BulkheadFullError``. Raises ``ConfigurationError`` for a wrong
-    option, and at a call for which there is no timeout at all. Safe for threads and tasks.
+    ``operations`` names them as ``"service.operation"``; ``default`` is for the others. Every call shares the
+    deadline of what is around it, and hands it on to what is inside. Ends in ``ServiceTimeoutError``. Sync
+    calls run in worker threads, at most ``max_threads`` for each service, so that a service that hangs keeps
+    no thread from the others; where all are in use, ``BulkheadFullError``. Raises ``ConfigurationError`` for
+    a wrong option, and at a call for which there is no timeout at all. Safe for threads and tasks.
     """
 
     def __init__(

@@ -26,14 +26,17 @@ from otel_resilience.policies import checks
 class Timeout(Guard):
     """Ends a call after ``seconds``.
 
-    In asyncio the task is cancelled. A thread cannot be interrupted: there it is a deadline that everything inside sees (``Deadline``,
-    guarded clients, retries), and a result that comes too late is still returned, as outcome ``timeout``. Either way an end by the
-    deadline raises ``ServiceTimeoutError`` from what it interrupted; a call whose inherited deadline has passed already is
-    refused with ``DeadlineExceededError``. An earlier inherited deadline stays in force.
+    In asyncio the task is cancelled. A thread cannot be interrupted: there it is a deadline that everything
+    inside sees (``Deadline``, guarded clients, retries), and a result that comes too late is still returned,
+    as outcome ``timeout``. Either way an end by the deadline raises ``ServiceTimeoutError`` from what it
+    interrupted; a call whose inherited deadline has passed already is refused with ``DeadlineExceededError``.
+    An earlier inherited deadline stays in force.
 
-    ``thread=True``: in threads the function runs in one of at most ``max_threads`` daemon threads of this policy, with a copy of the caller's context, and the caller is released in
-    time; what hangs goes on behind, keeps its thread, and what it comes to is dropped. Where all threads are in use the call is refused with ``BulkheadFullError``. It changes
-    nothing in asyncio. Raises ``ConfigurationError`` for a wrong option.
+    ``thread=True``: in threads the function runs in one of at most ``max_threads`` daemon threads of this
+    policy, with a copy of the caller's context, and the caller is released in time; what hangs goes on
+    behind, keeps its thread, and what it comes to is dropped. Where all threads are in use the call is
+    refused with ``BulkheadFullError``. It changes nothing in asyncio. Raises ``ConfigurationError`` for a
+    wrong option.
     """
 
     policy_type = "timeout"
