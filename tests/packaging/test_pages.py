@@ -8,10 +8,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import otel_resilience
+from otel_resilience.flow import effects
 from tests.packaging.readme import PROJECT
 
 DOCS = PROJECT / "docs"
@@ -76,3 +78,16 @@ def test_the_programs_of_a_page_run(page: str) -> None:
             [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_the_design_names_every_room_every_policy_and_every_effect() -> None:
+    design = text_of("design")
+    root = PROJECT / "otel_resilience"
+    rooms = {path.parent.name for path in root.glob("*/__init__.py")}
+    policies = {path.parent.name for path in root.glob("policies/*/__init__.py")}
+    modules = {path.stem for path in root.glob("*.py")} - {"__init__"}
+    told = {kind.__name__ for kind in get_args(effects.Effect)}
+    assert told
+    assert {each for each in rooms if f"  {each}/" not in design} == set()
+    assert {each for each in policies | modules if not re.search(rf"\b{each}\b", design)} == set()
+    assert {each for each in told if f"`{each}`" not in design} == set()
