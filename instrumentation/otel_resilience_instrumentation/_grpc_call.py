@@ -16,7 +16,7 @@ from otel_resilience.context import deadline
 from otel_resilience.errors.dialects.grpc import (
     DIALECT,
     CallCancelled,
-    LocalRpcError,
+    refused_call,
     was_cancelled_here,
 )
 from otel_resilience.errors.failed_call import FailedCall, remember
@@ -94,9 +94,7 @@ class OutgoingRpc:
             else self._target.pipeline.park(dialect=DIALECT, peer=self._target.service)
         )
         if execution.refused is not None:
-            if isinstance(execution.refused, Failure) and isinstance(execution.refused.error, LocalRpcError):
-                return execution.refused.error
-            return unwrap(execution.refused)
+            return refused_call(execution.refused)
         settlement = Settlement(execution, self._method.host)
         try:
             call = settlement.run(lambda: self._start(settlement))

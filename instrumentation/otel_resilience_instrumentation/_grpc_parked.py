@@ -14,9 +14,8 @@ from typing import Any, Self
 
 import grpc
 
-from otel_resilience.errors import codes
-from otel_resilience.errors.dialects.grpc import CallCancelled, was_cancelled_here
-from otel_resilience.outcome import Failure, Result, Success
+from otel_resilience.errors.dialects.grpc import CallCancelled, end_of, was_cancelled_here
+from otel_resilience.outcome import Failure, Success
 from otel_resilience_instrumentation._grpc_settlement import Settlement
 
 _log = logging.getLogger("otel_resilience")
@@ -47,7 +46,7 @@ class ParkedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg]  # not gener
 
         def ended() -> None:
             call = reference()
-            settlement.end(Failure(CallCancelled()) if call is None else _end_of(call))
+            settlement.end(Failure(CallCancelled()) if call is None else end_of(call))
 
         add_callback = getattr(self._call, "add_callback", None)
         if callable(add_callback) and not add_callback(ended):
@@ -148,12 +147,3 @@ class ParkedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg]  # not gener
 
     def details(self) -> Any:
         return self._call.details()
-
-
-def _end_of(call: Any) -> Result[Any]:
-    status = codes.grpc_status(call)
-    if status == grpc.StatusCode.OK.name:
-        return Success(None)
-    if was_cancelled_here(call):
-        return Failure(CallCancelled())
-    return Failure(call if isinstance(call, BaseException) else call.exception())

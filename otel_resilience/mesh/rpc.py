@@ -11,14 +11,18 @@ import grpc
 from otel_resilience.context import deadline
 from otel_resilience.context import endpoint as in_hand
 from otel_resilience.discovery.endpoint import Endpoint
-from otel_resilience.errors import codes
-from otel_resilience.errors.dialects.grpc import DIALECT, CallCancelled, LocalRpcError, was_cancelled_here
+from otel_resilience.errors.dialects.grpc import (
+    DIALECT,
+    CallCancelled,
+    end_of,
+    refused_call,
+    was_cancelled_here,
+)
 from otel_resilience.exceptions import NoHealthyEndpointError
+from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.flow.parked import ParkedExecution
 from otel_resilience.mesh.line import Line
-from otel_resilience.outcome import Failure, Result, Success, unwrap
-
-_NOT_IDEMPOTENT = "not_idempotent"
+from otel_resilience.outcome import Failure, unwrap
 
 #: Makes the call at an endpoint, within so many seconds.
 Send = Callable[[Endpoint, float | None], Any]
@@ -45,7 +49,7 @@ class Rpc:
                 self._attempt,
                 dialect=DIALECT,
                 peer=self._line.service,
-                not_replayable=self._routed.not_replayable if replayable else _NOT_IDEMPOTENT,
+                not_replayable=self._routed.not_replayable if replayable else NOT_IDEMPOTENT,
             )
         except CallCancelled as cancelled:
             error = cancelled.error
@@ -60,9 +64,7 @@ class Rpc:
             return self._anywhere()
         execution = self._routed.pipeline.park(dialect=DIALECT, peer=self._line.service)
         if execution.refused is not None:
-            if isinstance(execution.refused, Failure) and isinstance(execution.refused.error, LocalRpcError):
-                return execution.refused.error
-            return unwrap(execution.refused)
+            return refused_call(execution.refused)
         try:
             call = execution.run(self._attempt)
         except BaseException as error:
@@ -106,15 +108,7 @@ def _settle_at_end(call: Any, execution: ParkedExecution) -> None:
 
     def ended() -> None:
         known = reference()
-        execution.finish(Failure(CallCancelled()) if known is None else _end_of(known))
+        execution.finish(Failure(CallCancelled()) if known is None else end_of(known))
 
     if not call.add_callback(ended):
         ended()
-
-
-def _end_of(call: Any) -> Result[Any]:
-    if codes.grpc_status(call) == grpc.StatusCode.OK.name:
-        return Success(None)
-    if was_cancelled_here(call):
-        return Failure(CallCancelled())
-    return Failure(call if isinstance(call, BaseException) else call.exception())

@@ -17,7 +17,7 @@ from otel_resilience.exceptions import (
     ResilienceError,
     ServiceTimeoutError,
 )
-from otel_resilience.outcome import Result, Success, Verdict
+from otel_resilience.outcome import Failure, Result, Success, Verdict, unwrap
 
 _ANSWERED = Reading(failed=False, verdict=Verdict.SUCCESS)
 
@@ -136,6 +136,22 @@ def was_cancelled_here(call: Any) -> bool:
         return False
     cancelled = getattr(call, "cancelled", None)
     return bool(callable(cancelled) and cancelled()) or _CHANNEL_CLOSED in (call.details() or "")
+
+
+def end_of(call: Any) -> Result[Any]:
+    """How ``call``, a future or stream that is done, ended."""
+    if codes.grpc_status(call) == grpc.StatusCode.OK.name:
+        return Success(None)
+    if was_cancelled_here(call):
+        return Failure(CallCancelled())
+    return Failure(call if isinstance(call, BaseException) else call.exception())
+
+
+def refused_call(refused: Result[Any]) -> Any:
+    """The future or stream of a call that was ``refused``: one that has failed. Raises what is no RPC's error."""
+    if isinstance(refused, Failure) and isinstance(refused.error, LocalRpcError):
+        return refused.error
+    return unwrap(refused)
 
 
 def _is_own_mistake(error: BaseException) -> bool:
