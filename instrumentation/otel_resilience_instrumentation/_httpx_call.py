@@ -17,14 +17,14 @@ import httpx
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
 from otel_resilience.errors.adopt import attach, error_chain
-from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
+from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
 from otel_resilience.errors.dialects.http import is_failure
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.outcome import Failure, Success
 from otel_resilience_instrumentation import _http, _processor
 from otel_resilience_instrumentation._httpx_dialect import HttpxDialect, says_something
-from otel_resilience_instrumentation._outbound import request_fields
+from otel_resilience_instrumentation._outbound import fields_on
 from otel_resilience_instrumentation._problem import problem_chain
 from otel_resilience_instrumentation._received import read_chain
 
@@ -60,19 +60,8 @@ def with_fields(send_single: Send) -> Send:
         call = _in_hand.get()
         if call is None or call.client is not client:
             return await send_single(client, request)
-        fields = request_fields(request.url.host)
-        if CORRELATION_FIELD in request.headers:
-            fields.pop(CORRELATION_FIELD, None)  # the application's own word
-        before = {name: request.headers.get(name) for name in fields}
-        request.headers.update(fields)
-        try:
+        with fields_on(request.headers, request.url.host):
             response = await send_single(client, request)
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    request.headers.pop(name, None)
-                else:
-                    request.headers[name] = value
         if is_failure(response.status_code):
             chain = read_chain(response.headers.get(CHAIN_FIELD), host=request.url.host)
             if chain is not None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
 from otel_resilience.context import attempt, correlation
 from otel_resilience.context import deadline as deadlines
 from otel_resilience.errors.codecs.carriers import CORRELATION_FIELD, REQUEST_FIELD
@@ -31,3 +35,21 @@ def request_fields(host: str | None, *, deadline: bool = True) -> dict[str, str]
     if correlation_id is not None:
         fields[CORRELATION_FIELD] = correlation_id
     return fields
+
+
+@contextmanager
+def fields_on(headers: MutableMapping[str, Any], host: str | None) -> Iterator[dict[str, str]]:
+    """The fields for ``host`` on the user's ``headers``, which are as they were afterwards."""
+    fields = request_fields(host)
+    if CORRELATION_FIELD in headers:
+        fields.pop(CORRELATION_FIELD, None)  # the application's own word
+    before = {name: headers.get(name) for name in fields}
+    headers.update(fields)
+    try:
+        yield fields
+    finally:
+        for name, value in before.items():
+            if value is None:
+                headers.pop(name, None)
+            else:
+                headers[name] = value

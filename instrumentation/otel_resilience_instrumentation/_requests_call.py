@@ -23,7 +23,7 @@ from otel_resilience.context import attempt, deadline
 from otel_resilience.context import endpoint as in_hand
 from otel_resilience.errors.adopt import attach
 from otel_resilience.errors.chain import ErrorChain
-from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD
+from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
 from otel_resilience.errors.dialects.http import is_failure
 from otel_resilience.errors.dialects.requests import (
     RequestsDialect,
@@ -39,7 +39,7 @@ from otel_resilience_instrumentation import _http, _processor, _routing
 from otel_resilience_instrumentation._body_deadline import bound_body
 from otel_resilience_instrumentation._http_span import client_span, record_status
 from otel_resilience_instrumentation._official import draws_client_spans
-from otel_resilience_instrumentation._outbound import request_fields
+from otel_resilience_instrumentation._outbound import fields_on
 from otel_resilience_instrumentation._problem import problem_chain
 from otel_resilience_instrumentation._received import read_chain
 
@@ -200,25 +200,14 @@ class SessionCall:
     @contextmanager
     def _dressed(self, request: PreparedRequest, host: str) -> Iterator[None]:
         """The user's request with our fields for ``host`` on it, and as it was afterwards."""
-        headers = request.headers
-        fields = request_fields(host)
-        if CORRELATION_FIELD in headers:
-            fields.pop(CORRELATION_FIELD, None)  # the application's own word
-        before = {name: headers.get(name) for name in fields}
-        headers.update(fields)
-        self._sent = fields
-        expires_at = deadline.expires_at() if self._guarded else None
-        if expires_at is not None:
-            request.hooks = _GuardingHooks(self._hooks, expires_at)
-        try:
-            yield
-        finally:
-            request.hooks = self._hooks
-            for name, value in before.items():
-                if value is None:
-                    headers.pop(name, None)
-                else:
-                    headers[name] = value
+        with fields_on(request.headers, host) as self._sent:
+            expires_at = deadline.expires_at() if self._guarded else None
+            if expires_at is not None:
+                request.hooks = _GuardingHooks(self._hooks, expires_at)
+            try:
+                yield
+            finally:
+                request.hooks = self._hooks
 
     def _undress(self, copy: PreparedRequest) -> None:
         copy.hooks = _users(copy.hooks)
