@@ -16,7 +16,6 @@ from typing import Any
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled, is_instrumentation_enabled
 from requests.models import PreparedRequest, Response
 from requests.sessions import Session
-from requests.utils import rewind_body
 from urllib3.util import Timeout
 
 from otel_resilience.context import attempt, deadline
@@ -27,8 +26,8 @@ from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
 from otel_resilience.errors.dialects.http import is_failure
 from otel_resilience.errors.dialects.requests import (
     RequestsDialect,
+    begin_again,
     is_replayable,
-    is_rewindable,
     says_something,
     shortened,
 )
@@ -130,7 +129,8 @@ class SessionCall:
         return response
 
     def _attempt(self) -> Response:
-        self._make_ready()
+        if self._last is not None:
+            begin_again(self._request, self._last)
         token = _in_hand.set(self)
         try:
             with self._dressed(self._request, self._to.host), self._span() as span:
@@ -147,14 +147,6 @@ class SessionCall:
         self._last = response
         self._receive(response)
         return response
-
-    def _make_ready(self) -> None:
-        """Before another attempt: let go of the last answer, and begin at the beginning of the body."""
-        if self._last is None:
-            return
-        self._last.close()
-        if is_rewindable(self._request):
-            rewind_body(self._request)
 
     def _receive(self, response: Response) -> None:
         """Read the answer's chain, by the host that gave it, and clean what the library copied from our request."""

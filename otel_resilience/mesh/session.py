@@ -8,12 +8,11 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 from requests.models import PreparedRequest, Response
-from requests.utils import rewind_body
 
 from otel_resilience.context import deadline
 from otel_resilience.context import endpoint as in_hand
 from otel_resilience.errors.dialects.http import may_be_repeated
-from otel_resilience.errors.dialects.requests import RequestsDialect, is_replayable, is_rewindable, shortened
+from otel_resilience.errors.dialects.requests import RequestsDialect, begin_again, is_replayable, shortened
 from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.mesh import adapter
 from otel_resilience.mesh.address import name_in
@@ -87,9 +86,7 @@ class _SessionCall:
 
     def _attempt(self) -> Response:
         if self._last is not None:
-            self._last.close()
-            if is_rewindable(self._request):
-                rewind_body(self._request)
+            begin_again(self._request, self._last)
         kwargs = self._kwargs
         left = deadline.remaining()
         if left is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from requests import exceptions
 from requests.models import PreparedRequest, Response
+from requests.utils import rewind_body
 from urllib3.util import Timeout
 
 from otel_resilience.errors import codes
@@ -90,6 +91,13 @@ def is_replayable(request: PreparedRequest) -> bool:
 def is_rewindable(request: PreparedRequest) -> bool:
     """Whether the library noted where the reading of the body, a file, began, as it does for redirects."""
     return isinstance(getattr(request, "_body_position", None), int)
+
+
+def begin_again(request: PreparedRequest, last: Response) -> None:
+    """Before another attempt: let go of the ``last`` answer, and begin at the beginning of the body."""
+    last.close()
+    if is_rewindable(request):
+        rewind_body(request)
 
 
 def shortened(timeout: Any, left: float) -> Timeout:
