@@ -11,10 +11,17 @@ from otel_resilience import chance
 
 
 class Draws:
-    """Chance that is known: the given numbers in turn, the last one for ever after. In use inside ``with``."""
+    """Chance that is known: the given numbers in turn, the last one for ever after. In use inside ``with``.
+
+    Endless numbers are taken one by one. Raises ``ValueError`` where there is none.
+    """
 
     def __init__(self, numbers: Iterable[float] = (0.0,)) -> None:
-        self._numbers = list(numbers)
+        self._numbers = iter(numbers)
+        first = next(self._numbers, None)
+        if first is None:
+            raise ValueError("Draws numbers must be at least one, got none")
+        self._next = first
         self._replaced: Callable[[], float] | None = None
 
     @classmethod
@@ -23,7 +30,9 @@ class Draws:
         return SeededDraws(seed)
 
     def __call__(self) -> float:
-        return self._numbers.pop(0) if len(self._numbers) > 1 else self._numbers[0]
+        drawn = self._next
+        self._next = next(self._numbers, drawn)
+        return drawn
 
     def __enter__(self) -> Self:
         self._replaced = chance.use(self)

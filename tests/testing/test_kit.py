@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -70,6 +71,15 @@ def test_seeded_draws_are_the_same_each_time() -> None:
 
 def _fail() -> None:
     raise OSError
+
+
+def test_draws_come_in_turn_and_the_last_one_for_ever_after() -> None:
+    draws = Draws([0.1, 0.2])
+    assert [draws() for _ in range(4)] == [0.1, 0.2, 0.2, 0.2]
+    endless = Draws(itertools.count())
+    assert [endless() for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="at least one"):
+        Draws([])
 
 
 def test_the_fixtures_are_found_by_pytest(pytester: pytest.Pytester) -> None:
