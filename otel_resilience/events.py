@@ -152,7 +152,10 @@ class FallbackExecuted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultInjected(Event):
-    """A fault stood in for the dependency, or came before it. ``latency`` in seconds; ``outcome`` is that of the attempt."""
+    """A fault stood in for the dependency, or came before it.
+
+    ``latency`` in seconds; ``outcome`` is that of the attempt.
+    """
 
     outcome: Outcome
     latency: float

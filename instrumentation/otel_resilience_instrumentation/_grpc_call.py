@@ -86,7 +86,10 @@ class OutgoingRpc:
         raise error or grpc.RpcError()
 
     def park(self) -> Any:
-        """Begin a call that ends elsewhere, once: the future or stream of it. A refused one is a call that has failed."""
+        """Begin a call that ends elsewhere, once: the future or stream of it.
+
+        A refused one is a call that has failed.
+        """
         _processor.ensure_added()
         execution = (
             Unguarded()

@@ -27,7 +27,10 @@ class ErrorInfo(NamedTuple):
 
 
 def find(metadata: Iterable[Any] | None) -> ErrorInfo | None:
-    """The first ``ErrorInfo`` with a reason that is a code; ``None`` for none, or what cannot be read. Never raises."""
+    """The first ``ErrorInfo`` with a reason that is a code; ``None`` for none, or what cannot be read.
+
+    Never raises.
+    """
     for pair in metadata or ():
         if pair[0] == KEY and isinstance(pair[1], bytes) and len(pair[1]) <= _LARGEST:
             try:

@@ -51,7 +51,10 @@ def with_interceptor(make: Callable[..., grpc.Server]) -> Callable[..., grpc.Ser
 
 
 class ResilienceServerInterceptor(grpc.ServerInterceptor):
-    """Reads the request fields of every RPC and sends an error chain with those that fail. Holds nothing, safe for threads."""
+    """Reads the request fields of every RPC and sends an error chain with those that fail.
+
+    Holds nothing, safe for threads.
+    """
 
     def intercept_service(self, continuation: Callable[[Any], Any], handler_call_details: Any) -> Any:
         handler = continuation(handler_call_details)

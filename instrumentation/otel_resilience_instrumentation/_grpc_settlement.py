@@ -49,7 +49,10 @@ class Unguarded:
 
 
 class Settlement:
-    """The end of one parked call. Safe from any thread; a context is entered by one thread at a time, which is what the turn is for."""
+    """The end of one parked call.
+
+    Safe from any thread; a context is entered by one thread at a time, which is what the turn is for.
+    """
 
     def __init__(self, execution: Any, host: str | None) -> None:
         self._execution: Execution = execution

@@ -153,12 +153,13 @@ def answer(
     code: str | None = None,
     span: trace.Span | None = None,
 ) -> Answer | None:
-    """What a failing answer tells, ``None`` where it tells nothing: a success, a recovery, a caller's mistake. Never raises.
+    """What a failing answer tells, ``None`` where it tells nothing: a success, a recovery, a caller's mistake.
 
-    Call it when the answer is known, while the SERVER span (``span``, by default the current one) is
-    recording: the chain is recorded on it and counted, once for a request. ``error``: the uncaught exception,
-    or the one that made the answer; ``stands_for_answer``: it only stands for a status (``HTTPException``,
-    ``abort``). ``code``: what the application itself says of its answer, as the reason of an ``ErrorInfo``.
+    Never raises. Call it when the answer is known, while the SERVER span (``span``, by default the current
+    one) is recording: the chain is recorded on it and counted, once for a request. ``error``: the uncaught
+    exception, or the one that made the answer; ``stands_for_answer``: it only stands for a status
+    (``HTTPException``, ``abort``). ``code``: what the application itself says of its answer, as the reason of
+    an ``ErrorInfo``.
     """
     if scope.answered is not None:
         return scope.answered

@@ -102,9 +102,9 @@ class SessionCall:
         return response
 
     def is_followed_by(self, request: PreparedRequest) -> bool:
-        """Whether ``request`` goes on with this call, as a redirect's does: a copy shares the hooks with what it was made of.
+        """Whether ``request`` goes on with this call, as a redirect's does.
 
-        What a hook of the user's asks for on the same session is a call of its own.
+        A copy shares the hooks with what it was made of. What a hook of the user's asks for on the same session is a call of its own.
         """
         return _users(request.hooks) is self._hooks
 

@@ -21,7 +21,10 @@ OTEL_RESILIENCE_EVENTS: Final = "OTEL_RESILIENCE_EVENTS"
 """Where events go: `both`, `span`, `log` or `none`. Default: `both`."""
 
 OTEL_RESILIENCE_INTERNAL_HOSTS: Final = "OTEL_RESILIENCE_INTERNAL_HOSTS"
-"""Hosts, `*.domain` patterns and CIDR ranges inside the trust boundary, by commas, added to the defaults; a leading `none,` drops these."""
+"""Hosts, `*.domain` patterns and CIDR ranges inside the trust boundary, by commas.
+
+They are added to the defaults; a leading `none,` drops these.
+"""
 
 OTEL_RESILIENCE_PROPAGATION: Final = "OTEL_RESILIENCE_PROPAGATION"
 """`internal`, `edge` (nothing in, nothing out, still recorded), `off` or `all`. Never touches `traceparent`."""

@@ -16,7 +16,7 @@ from otel_resilience_instrumentation._layer import Layer
 
 
 class RequestsInstrumentor(LayeredInstrumentor):
-    """Guards every ``requests`` call whose destination has policies; sends request fields and reads error chains on all of them.
+    """Guards every ``requests`` call whose destination has policies; on all sends fields and reads chains.
 
     An answer that is not streamed is read within the deadline; with ``stream=True`` a call is judged when its
     head is there.

@@ -13,7 +13,10 @@ MOST_HOSTS = 256
 
 
 class CatchAll:
-    """Each host and port has its own policies, the first ``MOST_HOSTS`` of them; all of one name. Safe for threads."""
+    """Each host and port has its own policies, the first ``MOST_HOSTS`` of them; all of one name.
+
+    Safe for threads.
+    """
 
     def __init__(self, spec: ServiceSpec, mode: Mode) -> None:
         self._spec = spec

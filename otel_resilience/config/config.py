@@ -99,7 +99,10 @@ class Config:
         return registry
 
     def mesh(self, balancing: Balancing = "round_robin", *, zone: str | None = None) -> ServiceMesh:
-        """A new mesh over ``registry(balancing)``, with the policies of this file. Closing it closes that registry."""
+        """A new mesh over ``registry(balancing)``, with the policies of this file.
+
+        Closing it closes that registry.
+        """
         return ServiceMesh(self.registry(balancing), zone=zone, policies=self, owns_registry=True)
 
     def mode_of(self, service: str) -> Mode:

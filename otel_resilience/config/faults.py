@@ -20,7 +20,10 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong. ``path`` is empty where the whole file is meant, ``line`` is ``None`` where it is not known."""
+    """One thing that is wrong.
+
+    ``path`` is empty where the whole file is meant, ``line`` is ``None`` where it is not known.
+    """
 
     path: str
     line: int | None

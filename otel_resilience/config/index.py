@@ -10,7 +10,10 @@ from otel_resilience.config.specs import ServiceSpec
 
 
 class ServiceIndex:
-    """Looks names up, resolves none. Hosts are given as ``normal_host`` makes them. Made once, read by many threads."""
+    """Looks names up, resolves none.
+
+    Hosts are given as ``normal_host`` makes them. Made once, read by many threads.
+    """
 
     def __init__(self, services: Iterable[ServiceSpec]) -> None:
         entries = list(services)

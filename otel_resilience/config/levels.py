@@ -48,7 +48,10 @@ class Inheritance:
             self.tree = merged(self.tree, level.tree)
 
     def policies(self, shape: Map) -> PoliciesSpec:
-        """The policies of the most specific place. Contradictions go to the reader, and leave out what they are about."""
+        """The policies of the most specific place.
+
+        Contradictions go to the reader, and leave out what they are about.
+        """
         right = self._checked(shape, self.tree, ())
         self._check_hedge(right)
         return _policies(right)

@@ -18,7 +18,10 @@ _REST = "**"
 
 @dataclass(frozen=True, slots=True)
 class HttpOperation:
-    """``segments`` in order, ``None`` for any one; ``rest`` if any number more may follow. ``method`` is ``*`` for any."""
+    """``segments`` in order, ``None`` for any one; ``rest`` if any number more may follow.
+
+    ``method`` is ``*`` for any.
+    """
 
     text: str
     method: str

@@ -21,7 +21,10 @@ Tree = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One option. ``convert`` turns what is written into the option's type, or raises ``ValueError`` with the rule."""
+    """One option.
+
+    ``convert`` turns what is written into the option's type, or raises ``ValueError`` with the rule.
+    """
 
     convert: Callable[[Any], Any]
 

@@ -46,7 +46,10 @@ class CircuitBreakerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoliciesSpec:
-    """The policies of one service or operation after merging, outermost first; ``None`` where there is none. Seconds."""
+    """The policies of one service or operation after merging, outermost first; ``None`` where there is none.
+
+    Seconds.
+    """
 
     timeout: float | None = None
     rate_limiter: RateLimiterOptions | None = None
@@ -65,7 +68,10 @@ class PoliciesSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationSpec:
-    """One operation. ``own_*``: it states its own, and does not share the service's. ``idempotent``: ``None`` where not said."""
+    """One operation.
+
+    ``own_*``: it states its own, and does not share the service's. ``idempotent``: ``None`` where not said.
+    """
 
     key: OperationKey
     policies: PoliciesSpec

@@ -37,7 +37,8 @@ class Catalogue:
     def __init__(self, backend: Backend, select: Callable[[Sequence[Endpoint]], Selector]) -> None:
         self._backend = backend
         self._select = select
-        # Guards everything below but the views, which are replaced under it and read without. No user's code and no I/O runs under it.
+        # Guards everything below but the views, which are replaced under it and read without.
+        # No user's code and no I/O runs under it.
         self._lock = threading.RLock()
         self._views: dict[str, ServiceView] = {}
         self._without_instances: dict[str, None] = {}

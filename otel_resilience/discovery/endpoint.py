@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One instance of ``service``. Equal to another if all that it says is equal; ``key`` says which instance it is."""
+    """One instance of ``service``.
+
+    Equal to another if all that it says is equal; ``key`` says which instance it is.
+    """
 
     host: str
     port: int

@@ -20,7 +20,10 @@ class Registry(Protocol):
         ...
 
     def discover(self, name: str, version: str | None = None, tags: Iterable[str] = ()) -> Endpoint:
-        """One healthy endpoint by the registry's balancing. Raises ``ServiceNotFoundError``, ``NoHealthyEndpointError``."""
+        """One healthy endpoint by the registry's balancing.
+
+        Raises ``ServiceNotFoundError``, ``NoHealthyEndpointError``.
+        """
         ...
 
     def discover_all(self, name: str, version: str | None = None, tags: Iterable[str] = ()) -> list[Endpoint]:

@@ -146,7 +146,10 @@ class ServiceRegistry:
         ]
 
     def selector(self, endpoints: Sequence[Endpoint]) -> Selector:
-        """The registry's balancing over ``endpoints`` of the caller's choice. Raises ``ValueError`` where there are none."""
+        """The registry's balancing over ``endpoints`` of the caller's choice.
+
+        Raises ``ValueError`` where there are none.
+        """
         if not endpoints:
             raise ValueError("a selector needs at least one endpoint, got none")
         return self._select(endpoints)
@@ -180,11 +183,17 @@ class ServiceRegistry:
                 yield key, EndpointState.DRAINING
 
     def expire_leases(self) -> None:
-        """Forget the instances whose lease has run out. Done behind in time: only a clock that is moved by hand needs it."""
+        """Forget the instances whose lease has run out.
+
+        Done behind in time: only a clock that is moved by hand needs it.
+        """
         self._catalogue.expire_leases()
 
     def close(self) -> None:
-        """Deregister what was registered here; end all checks, leases and watches, within 1 s. May be called again."""
+        """Deregister what was registered here; end all checks, leases and watches, within 1 s.
+
+        May be called again.
+        """
         with self._lock:
             self._closed = True
             own = tuple(self._memberships)

@@ -29,7 +29,10 @@ class _Request(NamedTuple):
 
 
 def wrapper(guard: Guard, fn: Callable[..., AsyncIterable[Any]]) -> Callable[..., AsyncIterator[Any]]:
-    """An async generator function that does what ``fn`` does, guarded. What it gives is to be closed like any async generator."""
+    """An async generator function that does what ``fn`` does, guarded.
+
+    What it gives is to be closed like any async generator.
+    """
 
     async def guarded(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         start = partial(fn, *args, **kwargs)

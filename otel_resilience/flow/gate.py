@@ -50,7 +50,10 @@ class Deferred(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a call that was let pass ended. ``begun``: the guarded function was invoked at all. ``elapsed`` in seconds."""
+    """How a call that was let pass ended.
+
+    ``begun``: the guarded function was invoked at all. ``elapsed`` in seconds.
+    """
 
     result: Result[Any]
     begun: bool
@@ -68,14 +71,20 @@ class Gate(Protocol[P]):
 
 
 class PatientGate(Protocol[P]):
-    """A gate that may let a call wait. In shadow nothing waits: a deferred call passes, and its place is settled at its end."""
+    """A gate that may let a call wait.
+
+    In shadow nothing waits: a deferred call passes, and its place is settled at its end.
+    """
 
     policy_type: str
 
     def admit(self, call: Call) -> Admitted[P] | Deferred[P] | Refused: ...
 
     def resume(self, call: Call, permit: P, waited: bool) -> Admitted[P] | Deferred[P] | Refused:
-        """After a wait, or where the call cannot wait (``waited`` is false). After a refusal too ``permit`` is settled."""
+        """After a wait, or where the call cannot wait (``waited`` is false).
+
+        After a refusal too ``permit`` is settled.
+        """
         ...
 
     def settle(self, call: Call, permit: P, ending: Ending) -> None: ...

@@ -25,7 +25,10 @@ T = TypeVar("T")
 
 
 class Guard(ABC):
-    """Guards calls. One object may be used by many threads and tasks at once: what one call needs lives in the call."""
+    """Guards calls.
+
+    One object may be used by many threads and tasks at once: what one call needs lives in the call.
+    """
 
     _name: str | None = None
     _mode: Mode = Mode.ENFORCE

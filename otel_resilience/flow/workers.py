@@ -66,7 +66,10 @@ class WorkerPool:
         worker.stop()
 
     def close(self) -> None:
-        """End the threads that wait for work at once, the others when they have done theirs. No work is taken any more."""
+        """End the threads that wait for work at once, the others when they have done theirs.
+
+        No work is taken any more.
+        """
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -85,7 +88,10 @@ class WorkerPool:
 
 
 class Worker:
-    """One thread of a pool, reserved by one call. Run as often as wanted, one function at a time, then release once."""
+    """One thread of a pool, reserved by one call.
+
+    Run as often as wanted, one function at a time, then release once.
+    """
 
     def __init__(self, pool: WorkerPool, name: str) -> None:
         self._pool = pool

@@ -19,7 +19,10 @@ from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """A pipeline whose attempts have an endpoint, ``context.endpoint``. ``not_replayable``: why a call must not be sent twice."""
+    """A pipeline whose attempts have an endpoint, ``context.endpoint``.
+
+    ``not_replayable``: why a call must not be sent twice.
+    """
 
     pipeline: Pipeline
     not_replayable: str | None

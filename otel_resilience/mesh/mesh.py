@@ -179,10 +179,11 @@ class ServiceMesh:
         credentials: grpc.ChannelCredentials | None = None,
         options: Sequence[tuple[str, Any]] | None = None,
     ) -> grpc.Channel:
-        """A new ``grpc.Channel`` to ``service``, secure with ``credentials``. Needs grpcio; closed with the mesh at the latest.
+        """A new ``grpc.Channel`` to ``service``, secure with ``credentials``.
 
-        Blocking calls with one request may be retried, if they are said to be idempotent; futures and streams
-        are guarded from begin to end. Rejections are ``grpc.RpcError`` too. Raises ``ServiceNotFoundError``.
+        Needs grpcio; closed with the mesh at the latest. Blocking calls with one request may be retried, if
+        they are said to be idempotent; futures and streams are guarded from begin to end. Rejections are
+        ``grpc.RpcError`` too. Raises ``ServiceNotFoundError``.
         """
         from otel_resilience.mesh.channel import MeshChannel  # an optional library
 
@@ -226,7 +227,10 @@ class ServiceMesh:
             yield from line.routes.ejected()
 
     def close(self) -> None:
-        """Close the sessions and channels that were made here, and the registry if it is the mesh's own. May be called again."""
+        """Close the sessions and channels that were made here, and the registry if it is the mesh's own.
+
+        May be called again.
+        """
         installed.uninstall(self)
         with self._lock:
             self._closed = True

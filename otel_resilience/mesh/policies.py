@@ -27,9 +27,10 @@ ORDER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
-    """What a policy file says of one call. ``operation`` is the key of the file that matched; ``policies`` by their keys.
+    """What a policy file says of one call.
 
-    ``idempotent`` is ``None`` where the file does not say.
+    ``operation`` is the key of the file that matched; ``policies`` by their keys. ``idempotent`` is ``None``
+    where the file does not say.
     """
 
     operation: str | None = None

@@ -21,7 +21,10 @@ def own_share(available: Iterable[Endpoint], known: Iterable[Endpoint], zone: st
 def in_preferred_zone(
     available: Sequence[Endpoint], known: Iterable[Endpoint], zone: str | None, draw: float
 ) -> Sequence[Endpoint]:
-    """Those of ``available`` among which one call chooses. ``known``: all instances, sick ones too; ``draw`` in ``[0, 1)``."""
+    """Those of ``available`` among which one call chooses.
+
+    ``known``: all instances, sick ones too; ``draw`` in ``[0, 1)``.
+    """
     if zone is None:
         return available
     own = [endpoint for endpoint in available if endpoint.zone == zone]

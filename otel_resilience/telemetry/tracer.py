@@ -38,7 +38,10 @@ class DistributedTracer:
         self._tracer = trace.get_tracer(SCOPE, VERSION, tracer_provider)
 
     def trace(self, op: str) -> SpanScope:
-        """``with tracer.trace("checkout") as span:`` begins a trace of its own, whatever is around it. Also ``async with``."""
+        """``with tracer.trace("checkout") as span:`` begins a trace of its own, whatever is around it.
+
+        Also ``async with``.
+        """
         return SpanScope(self._tracer, op, self._service, Context())
 
     def span(self, op: str) -> SpanScope:

@@ -48,7 +48,10 @@ Waiting = Callable[[float], None]
 
 
 def visit(shop: Shop, plan: Plan, progress: Progress, waiting: Waiting) -> Visit:
-    """Go through the three phases. ``progress`` hears of each checkout, ``waiting`` of the seconds until the third begins."""
+    """Go through the three phases.
+
+    ``progress`` hears of each checkout, ``waiting`` of the seconds until the third begins.
+    """
     checkouts: list[Checkout] = []
 
     def check_out(phase: Phase, count: int) -> None:

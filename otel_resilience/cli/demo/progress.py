@@ -12,7 +12,10 @@ from otel_resilience.cli.demo.customer import Phase
 
 
 class Progress:
-    """On a terminal a line that moves, and one that stays for each step; elsewhere only those that stay. A context manager."""
+    """On a terminal a line that moves, and one that stays for each step; elsewhere only those that stay.
+
+    A context manager.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -20,12 +20,16 @@ _METHOD = "/grpc.health.v1.Health/Check"
 _SERVING = 1
 _STATUSES = {0: "UNKNOWN", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
-#: A channel shared with others would wait, after a failure, up to two minutes before it tries again: longer than the instance is away.
+#: A channel shared with others would wait, after a failure, up to two minutes before it tries again:
+#: longer than the instance is away.
 _OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0))
 
 
 async def probe_grpc(host: str, port: int, service: str, seconds: float) -> None:
-    """Ask, for at most ``seconds``. Raises ``ProbeFailedError``, or ``CannotProbeError`` where grpcio is not installed."""
+    """Ask, for at most ``seconds``.
+
+    Raises ``ProbeFailedError``, or ``CannotProbeError`` where grpcio is not installed.
+    """
     if importlib.util.find_spec("grpc") is None:
         raise CannotProbeError("grpcio is not installed")
     import grpc

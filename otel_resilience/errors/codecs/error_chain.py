@@ -59,7 +59,10 @@ def encode(chain: ErrorChain) -> str:
 
 
 def decode(text: str) -> ErrorChain:
-    """The chain in ``text``. Raises ``FieldError`` for everything else, before parsing where it is longer than 2 KiB."""
+    """The chain in ``text``.
+
+    Raises ``FieldError`` for everything else, before parsing where it is longer than 2 KiB.
+    """
     check_size(text, HARD)
     try:
         members = parse_list(text)

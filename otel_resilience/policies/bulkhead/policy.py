@@ -144,7 +144,10 @@ class Bulkhead(Guard):
         self._take_back()
 
     def _take_back(self) -> None:
-        """Hand on what has come back. If somebody has the lock, it is he who does it, right after letting go of it."""
+        """Hand on what has come back.
+
+        If somebody has the lock, it is he who does it, right after letting go of it.
+        """
         while self._returned and self._lock.acquire(blocking=False):
             granted: list[tuple[Permit, float]] = []
             try:

@@ -117,7 +117,10 @@ class CircuitBreakerMachine:
         return permit.generation == self._generation and permit.serial in self._probes
 
     def admit(self, now: float, draw: float) -> tuple[Permit | Rejection, tuple[Change, ...]]:
-        """Whether a call may pass at ``now``. ``draw`` in [0, 1) spreads the open time should this reopen, and the ramp."""
+        """Whether a call may pass at ``now``.
+
+        ``draw`` in [0, 1) spreads the open time should this reopen, and the ramp.
+        """
         changes = self._expire(now, draw)
         if self.state is BreakerState.OPEN and now >= self._open_until:
             changes += (self._move(Signal.RECOVERY_ELAPSED),)
@@ -141,7 +144,10 @@ class CircuitBreakerMachine:
         *,
         slow: bool = False,
     ) -> tuple[Change, ...]:
-        """Learn how an admitted call ended. ``retry_after``: the server's own hint in seconds. ``slow``: it took its time."""
+        """Learn how an admitted call ended.
+
+        ``retry_after``: the server's own hint in seconds. ``slow``: it took its time.
+        """
         changes = self._expire(now, draw)
         if permit.generation != self._generation:
             return changes
