@@ -184,7 +184,7 @@ class _UnaryUnary(_Unary, grpc.UnaryUnaryMultiCallable):  # type: ignore[type-ar
     _replayable = True
 
 
-class _StreamUnary(_Unary, grpc.StreamUnaryMultiCallable):  # type: ignore[type-arg, misc]  # as above; the request has many names
+class _StreamUnary(_Unary, grpc.StreamUnaryMultiCallable):  # type: ignore[type-arg, misc]  # not generic; its request has many names
     """Many requests, one answer; the requests are gone when they are sent."""
 
 
@@ -192,7 +192,7 @@ class _UnaryStream(_Stream, grpc.UnaryStreamMultiCallable):  # type: ignore[type
     """One request, many answers: guarded from its begin to the end of the stream."""
 
 
-class _StreamStream(_Stream, grpc.StreamStreamMultiCallable):  # type: ignore[type-arg, misc]  # as above; the request has many names
+class _StreamStream(_Stream, grpc.StreamStreamMultiCallable):  # type: ignore[type-arg, misc]  # not generic; its request has many names
     """Many requests, many answers: guarded from its begin to the end of the stream."""
 
 
