@@ -29,7 +29,7 @@ from otel_resilience.errors.hop import Hop, HopKind
 from otel_resilience.errors.reading import read_error
 from otel_resilience.outcome import Failure
 from otel_resilience.telemetry import install as telemetry
-from otel_resilience.telemetry import spans
+from otel_resilience.telemetry.chain_on_span import record_chain
 from otel_resilience_instrumentation._received import discard
 from otel_resilience_instrumentation._settings import runtime
 
@@ -173,7 +173,7 @@ def answer(
         span = trace.get_current_span() if span is None else span
         chain = _chain(scope.request, status, grpc_status, error, code, span)
         error_type = _error_type(status, grpc_status, error)
-        spans.record_chain(span, chain)
+        record_chain(span, chain)
         telemetry.count_error(chain, error_type)
         field = chain_codec.encode(chain) if scope.request.reads_chains else None
         scope.answered = Answer(chain=chain, field=field)

@@ -24,8 +24,6 @@ from otel_resilience.telemetry.cause import cause_attributes
 from otel_resilience.telemetry.chain_on_span import record_chain
 from otel_resilience.telemetry.counts import Counts
 
-__all__ = ["AttemptSpan", "CallSpan", "SpanTracing", "current_call_span_id", "record_chain"]
-
 _FAILED = frozenset({Outcome.FAILURE, Outcome.REJECTED, Outcome.TIMEOUT})
 
 _call_span_id: ContextVar[int | None] = ContextVar("otel_resilience.call_span_id", default=None)

@@ -19,7 +19,7 @@ from otel_resilience.context import request
 from otel_resilience.context.request import Request
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.hop import Hop
-from otel_resilience.telemetry.spans import record_chain
+from otel_resilience.telemetry.chain_on_span import record_chain
 from otel_resilience.testing import ManualClock
 from tests.telemetry.clients import (
     HTTP,
