@@ -58,8 +58,9 @@ class ParkedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg]  # not gener
         return getattr(self._call, name)
 
     def __del__(self) -> None:
-        # A generator that was given up, as the official interceptor makes of a stream, tells nobody. This may run anywhere, also while
-        # this thread holds a lock of ours or of the SDK: it is only noted, and settled with the next call.
+        # A generator that was given up, as the official interceptor makes of a stream, tells nobody. This may
+        # run anywhere, also while this thread holds a lock of ours or of the SDK: it is only noted, and settled
+        # with the next call.
         close = getattr(vars(self).get("_call"), "close", None)
         if not callable(close) or self._settlement.is_settled:
             return

@@ -104,7 +104,8 @@ class SessionCall:
     def is_followed_by(self, request: PreparedRequest) -> bool:
         """Whether ``request`` goes on with this call, as a redirect's does.
 
-        A copy shares the hooks with what it was made of. What a hook of the user's asks for on the same session is a call of its own.
+        A copy shares the hooks with what it was made of. What a hook of the user's asks for on the same
+        session is a call of its own.
         """
         return _users(request.hooks) is self._hooks
 

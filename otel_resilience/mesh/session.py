@@ -32,7 +32,8 @@ class RoutingAdapter(HTTPAdapter):
 class MeshSession(requests.Session):
     """``session.get("/accounts/7")`` or ``session.get("http://ledger/accounts/7")`` go to the service.
 
-    Other hosts are as ever. Each request is one logical call: retried where it may be, each attempt at another endpoint.
+    Other hosts are as ever. Each request is one logical call: retried where it may be, each attempt at
+    another endpoint.
     """
 
     def __init__(self, service: str, line: Callable[[str], Line]) -> None:
