@@ -153,3 +153,18 @@ def test_whoever_gives_up_nobody_comes_too_early(burst: int, steps: list[tuple[i
     for at in made:
         assert at >= arrival - 8 * (burst - 1) - 1e-6
         arrival = max(at, arrival) + 8
+
+
+def test_a_call_whose_time_has_come_is_spent_though_it_is_not_made() -> None:
+    limiter = machine(1.0, burst=1)
+    limiter.give_back(slot(limiter, 0.0))
+    assert limiter.admit(0.0, 0.0) == pytest.approx(1.0)
+
+
+def test_a_waiting_calls_time_that_has_come_to_the_instant_is_spent_too() -> None:
+    limiter = machine(1.0, burst=1)
+    slot(limiter, 0.0)
+    waiting = slot(limiter, 0.0, 3.0)
+    assert limiter.admit(1.0, 0.0) == pytest.approx(1.0)
+    limiter.give_back(waiting)
+    assert limiter.admit(1.0, 0.0) == pytest.approx(1.0)
