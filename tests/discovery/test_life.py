@@ -20,7 +20,8 @@ from tests.discovery.servers import hangs, nobody, tcp_server
 
 
 def _ours() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("otel-resilience")]
+    """The threads of discovery; those of the workers' pools have a space where these have a hyphen, and end when idle."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("otel-resilience-")]
 
 
 def test_without_checks_leases_and_watches_there_is_no_thread() -> None:
