@@ -1,24 +1,54 @@
-"""The names of the guards around the code that runs, so that only the outermost of a name counts a call."""
+"""The guards around the code that runs: only the outermost of a name counts a call, and each knows what failed inside it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextvars import ContextVar, Token
 
-_names: ContextVar[tuple[str, ...]] = ContextVar("otel_resilience.guards", default=())
+
+class Guard:
+    """One guarded call while it runs, known by its identity; ``outer`` is the one around it."""
+
+    __slots__ = ("name", "outer")
+
+    def __init__(self, name: str, outer: Guard | None) -> None:
+        self.name = name
+        self.outer = outer
+
+
+_guard: ContextVar[Guard | None] = ContextVar("otel_resilience.guard", default=None)
+
+
+def current() -> Guard | None:
+    """The innermost guard around this code, ``None`` outside of any."""
+    return _guard.get()
 
 
 def is_active(name: str) -> bool:
     """Whether a guard of that name is already around this code."""
-    return name in _names.get()
+    return any(guard.name == name for guard in _outwards(_guard.get()))
 
 
-def enter(name: str) -> Token[tuple[str, ...]]:
-    return _names.set((*_names.get(), name))
+def is_inside(inner: Guard | None, outer: Guard) -> bool:
+    """Whether ``inner`` is ``outer`` or runs inside of it."""
+    return any(guard is outer for guard in _outwards(inner))
 
 
-def leave(token: Token[tuple[str, ...]]) -> None:
+def enter(name: str) -> tuple[Guard, Token[Guard | None]]:
+    """Begin a guarded call; ``leave`` ends it."""
+    guard = Guard(name, _guard.get())
+    return guard, _guard.set(guard)
+
+
+def leave(token: Token[Guard | None]) -> None:
     """Undo ``enter``; in another context, which ends with what was set in it, nothing is to be undone."""
     try:
-        _names.reset(token)
+        _guard.reset(token)
     except ValueError:  # a generator or coroutine that somebody else closes, a block left elsewhere
         return
+
+
+def _outwards(guard: Guard | None) -> Iterator[Guard]:
+    while guard is not None:
+        yield guard
+        guard = guard.outer

@@ -5,6 +5,9 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import NamedTuple
 
+from otel_resilience.context import request
+from otel_resilience.context import service as services
+
 
 class Step(NamedTuple):
     """One operation of one service on a request's way."""
@@ -17,8 +20,11 @@ _path: ContextVar[tuple[Step, ...]] = ContextVar("otel_resilience.request_path",
 
 
 def current() -> tuple[Step, ...]:
-    """The steps around the code that runs, outermost first."""
-    return _path.get()
+    """The steps around the code that runs, outermost first; what the request in hand asked for comes before all."""
+    steps, asked = _path.get(), request.current()
+    if asked is None or asked.operation is None:
+        return steps
+    return (Step(services.current().name, asked.operation), *steps)
 
 
 def enter(step: Step) -> Token[tuple[Step, ...]]:

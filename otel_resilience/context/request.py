@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+import threading
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
+
+from otel_resilience.context import guards
+from otel_resilience.context.guards import Guard
 
 if TYPE_CHECKING:
     from otel_resilience.errors.failed_call import FailedCall
 
+#: Failed calls of one request that are kept; a job that makes a million of them is told by its last ones.
+MOST_FAILURES = 64
+
 
 class Request:
-    """One request in hand. Shared by all tasks and threads that work on it; its fields are set, never counted up.
+    """One request in hand. Shared by all tasks and threads that work on it.
 
     ``attempt`` is the number that the caller gave it (1 is the first), ``reads_chains`` whether an error chain may be
-    sent back, ``span`` trace and span id of the SERVER span, ``last_failure`` the last call of ours that failed.
+    sent back, ``span`` trace and span id of the SERVER span, ``failures`` the calls of ours that failed and from which
+    nothing around them has recovered, in the order in which they ended.
     """
 
-    __slots__ = ("attempt", "last_failure", "operation", "reads_chains", "span")
+    __slots__ = ("_failures", "_lock", "attempt", "operation", "reads_chains", "span")
 
     def __init__(self, *, attempt: int = 1, reads_chains: bool = False, operation: str | None = None) -> None:
         self.attempt = attempt
         self.reads_chains = reads_chains
         self.operation = operation
         self.span: tuple[str, str] | None = None
-        self.last_failure: FailedCall | None = None
+        self._lock = threading.Lock()  # guards the swap of the tuple; nothing else happens under it
+        self._failures: tuple[tuple[Guard | None, FailedCall], ...] = ()
+
+    @property
+    def failures(self) -> tuple[FailedCall, ...]:
+        return tuple(failed for _, failed in self._failures)
+
+    def remember(self, failed: FailedCall) -> None:
+        """A call of ours has failed, inside of the guards around the code that says so."""
+        with self._lock:
+            self._failures = (*self._failures[1 - MOST_FAILURES :], (guards.current(), failed))
+
+    def take_inside(self, guard: Guard) -> tuple[FailedCall, ...]:
+        """Forget what failed inside of ``guard`` and answer with it: the end of that call is what counts now."""
+        if not self._failures:
+            return ()
+        with self._lock:
+            known = self._failures
+            self._failures = tuple(each for each in known if not guards.is_inside(each[0], guard))
+        return tuple(failed for inside, failed in known if guards.is_inside(inside, guard))
 
 
 _request: ContextVar[Request | None] = ContextVar("otel_resilience.request", default=None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from otel_resilience.context import attempt, deadline, guards
 
-_VARIABLES: tuple[ContextVar[Any], ...] = (attempt._attempt, guards._names, deadline._expires_at)
+_VARIABLES: tuple[ContextVar[Any], ...] = (attempt._attempt, guards._guard, deadline._expires_at)
 
 Surroundings = tuple[Any, ...]
 

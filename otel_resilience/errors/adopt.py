@@ -88,25 +88,35 @@ def error_chain(x: object) -> ErrorChain | None:
     """The chain of an error, or of a response or call of a supported client; ``None`` where there is none.
 
     Looks at ``x`` itself, then at the response on it, its ``__cause__``, the members of an exception group and its
-    ``__context__``, breadth first, at most 64 objects; cycles end. Never raises.
+    ``__context__``, breadth first, at most 64 objects; cycles end. Of a group, whose members failed side by side,
+    it is the chain of the causal one (``ErrorChain.of_many``). Never raises.
     """
+    return _found(x, set())
+
+
+def _found(x: object, seen: set[int]) -> ErrorChain | None:
     waiting: list[object] = [x]
-    seen: set[int] = set()
     while waiting and len(seen) < _MOST_VISITED:
         candidate = waiting.pop(0)
         if candidate is None or id(candidate) in seen:
             continue
         seen.add(id(candidate))
         chain = _notes(candidate).chain
+        if chain is None and isinstance(candidate, BaseExceptionGroup):
+            chain = _of_members(candidate, seen)
         if chain is not None:
             return chain
         waiting += _nearby(candidate)
     return None
 
 
+def _of_members(group: BaseExceptionGroup[BaseException], seen: set[int]) -> ErrorChain | None:
+    found = [_found(member, seen) for member in group.exceptions[:_MOST_VISITED]]
+    return ErrorChain.of_many(chain for chain in found if chain is not None)
+
+
 def _nearby(x: object) -> list[object]:
     if not isinstance(x, BaseException):
         return []
-    members = x.exceptions if isinstance(x, BaseExceptionGroup) else ()
     context = None if x.__suppress_context__ else x.__context__
-    return [peek(x, "response"), x.__cause__, *members, context]
+    return [peek(x, "response"), x.__cause__, context]

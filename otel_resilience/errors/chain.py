@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from otel_resilience.errors.hop import Hop
+from otel_resilience.errors.hop import Hop, HopKind
 from otel_resilience.errors.limits import MAX_HOPS
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorChain:
-    """The hops that a failure came through, root first, at least one and at most 8; ``omitted`` counts the rest."""
+    """The hops that a failure came through, root first, at least one and at most 8.
+
+    ``omitted`` counts the rest: hops left out of a longer way, and those of other failures beside this one.
+    """
 
     hops: tuple[Hop, ...]
     omitted: int = 0
@@ -25,6 +29,20 @@ class ErrorChain:
     def of(cls, hop: Hop) -> ErrorChain:
         """The chain that begins with ``hop``."""
         return cls((hop,))
+
+    @classmethod
+    def of_many(cls, chains: Iterable[ErrorChain]) -> ErrorChain | None:
+        """The chain of several failures that ended one piece of work together; ``None`` for none.
+
+        The first is the cause, as the others were given up for it; a refusal by a policy is one only where nothing
+        else failed, since it follows from failures. The hops of the others are counted as omitted.
+        """
+        found = list(chains)
+        if not found:
+            return None
+        cause = min(found, key=lambda chain: chain.root.kind is HopKind.REJECTED)
+        others = sum(each.chain_length + each.omitted for each in found if each.root != cause.root)
+        return cause.leaving_out(others)
 
     @property
     def root(self) -> Hop:
@@ -72,6 +90,10 @@ class ErrorChain:
         hops = (*self.hops, hop)
         excess = max(0, len(hops) - MAX_HOPS)
         return ErrorChain((hops[0], *hops[1 + excess :]), self.omitted + excess)
+
+    def leaving_out(self, hops: int) -> ErrorChain:
+        """The chain with so many more ``hops`` counted as omitted: those of failures beside this one."""
+        return ErrorChain(self.hops, self.omitted + hops) if hops else self
 
     def __str__(self) -> str:
         gap = f" ← … {self.omitted} omitted" if self.omitted else ""

@@ -1,13 +1,16 @@
-"""The last call of ours that failed while a request was answered: what a 5xx of our own will have to tell."""
+"""A call of ours that failed while a request was answered: what a 5xx of our own will have to tell."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from otel_resilience import clock
 from otel_resilience.context import request, service
+from otel_resilience.context.guards import Guard
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.hop import Hop, HopKind
 from otel_resilience.errors.reading import Reading
+from otel_resilience.errors.redaction import redacted
 from otel_resilience.events import Cause
 
 
@@ -15,7 +18,9 @@ from otel_resilience.events import Cause
 class FailedCall:
     """One call that failed. ``received`` is the chain that its peer sent, ``None`` where the story begins with us.
 
-    ``exhausted``: our retries were used up on it.
+    ``exhausted``: our retries were used up on it. ``retry_after`` is the peer's hint in seconds, as it was when
+    the call ended. ``began`` and ``ended`` are instants of the monotonic clock. ``others`` counts the hops of
+    failures beside it that it stands for.
     """
 
     code: str
@@ -23,16 +28,30 @@ class FailedCall:
     retryable: bool = False
     exhausted: bool = False
     received: ErrorChain | None = None
+    retry_after: float | None = None
+    began: float = 0.0
+    ended: float = 0.0
+    others: int = 0
 
     @classmethod
-    def of(cls, reading: Reading, *, exhausted: bool = False) -> FailedCall:
+    def of(cls, reading: Reading, *, exhausted: bool = False, began: float | None = None) -> FailedCall:
+        """The call that ends now with ``reading``; ``began`` is now where it is not known."""
+        now = clock.current().monotonic()
         return cls(
             code=reading.code or "INTERNAL",
             kind=reading.kind,
             retryable=reading.retryable,
             exhausted=exhausted,
             received=reading.chain,
+            retry_after=reading.retry_after,
+            began=now if began is None else began,
+            ended=now,
         )
+
+    @property
+    def hops(self) -> int:
+        """How many hops its story has: those of its peer, or the one that begins with us."""
+        return 1 if self.received is None else self.received.chain_length + self.received.omitted
 
     def chain(self, trace_id: str | None, span_id: str | None, operation: str | None = None) -> ErrorChain:
         """The chain with this service's hop of that span, whose code is that of the failed call."""
@@ -48,18 +67,31 @@ class FailedCall:
             trace_id=trace_id,
             span_id=span_id,
         )
-        return ErrorChain.of(hop) if self.received is None else self.received.extended(hop)
+        return self.extended(hop)
+
+    def extended(self, hop: Hop) -> ErrorChain:
+        """The story one ``hop`` longer, the failures beside it counted as omitted."""
+        chain = ErrorChain.of(hop) if self.received is None else self.received.extended(hop)
+        return chain.leaving_out(self.others)
 
     def cause(self) -> Cause:
         """Its root, for what it may open."""
         if self.received is None:
             return Cause(service=service.current().name, code=self.code)
-        root = self.received.root
-        return Cause(service=root.service, code=root.code, trace_id=root.trace_id)
+        seen = redacted(self.received)
+        if seen is None:
+            return Cause(service=None, code=self.code)
+        return Cause(service=seen.root.service, code=seen.root.code, trace_id=seen.root.trace_id)
 
 
 def remember(failed: FailedCall) -> None:
     """Let the request in hand, if there is one, know of the failed call."""
     current = request.current()
     if current is not None:
-        current.last_failure = failed
+        current.remember(failed)
+
+
+def take_inside(guard: Guard) -> tuple[FailedCall, ...]:
+    """What failed inside of ``guard`` while the request in hand was answered; it is forgotten."""
+    current = request.current()
+    return () if current is None else current.take_inside(guard)

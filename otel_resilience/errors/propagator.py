@@ -15,6 +15,7 @@ from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, get_field
 from otel_resilience.errors.codecs.field_error import FieldError
 from otel_resilience.errors.hop import Hop
 from otel_resilience.errors.reading import read_error
+from otel_resilience.errors.redaction import redacted
 from otel_resilience.events import FieldDiscarded
 from otel_resilience.exceptions import ConfigurationError, current_identity
 from otel_resilience.listener import LISTENERS
@@ -62,8 +63,9 @@ class ErrorPropagator:
     def inject(self, error: BaseException, carrier: MutableMapping[str, str]) -> None:
         """Write the chain of ``error`` into ``carrier`` under ``error-chain``; an error without a chain writes nothing."""
         chain = error_chain(error)
-        if chain is not None:
-            carrier[CHAIN_FIELD] = codec.encode(chain)
+        seen = None if chain is None else redacted(chain)
+        if seen is not None:
+            carrier[CHAIN_FIELD] = codec.encode(seen)
 
     def extract(self, carrier: Mapping[str, Any]) -> ErrorChain | None:
         """The chain in ``carrier`` (keys without regard to case), ``None`` where there is none.

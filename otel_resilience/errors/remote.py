@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from otel_resilience.errors.adopt import attach
 from otel_resilience.errors.chain import ErrorChain
+from otel_resilience.errors.redaction import redacted
 from otel_resilience.exceptions import ResilienceError
 
 
@@ -11,7 +12,8 @@ class RemoteError(ResilienceError):
     """A chain that came over a carrier, to be raised here. Its code is the root's, ``chain`` its story."""
 
     def __init__(self, chain: ErrorChain) -> None:
-        super().__init__(f"remote failure: {chain}", retryable=chain.retryable)
+        # The message may be recorded; the chain itself stays in the process.
+        super().__init__(f"remote failure: {redacted(chain) or 'withheld'}", retryable=chain.retryable)
         self.error_code = chain.root_cause_code
         self.chain = chain
         attach(self, chain)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from otel_resilience.context import guards
-from otel_resilience.errors import failed_call
+from otel_resilience.errors import aggregate, failed_call
 from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.errors.hop import HopKind
 from otel_resilience.events import ExecutionFailed, ExecutionFinished
@@ -30,13 +30,13 @@ def _attempt(call: Call, other: Call | None = None) -> Flow:
 class Execution:
     """One logical call between ``begin`` and ``finish``, both in the same context (a parked one has its own)."""
 
-    __slots__ = ("_counted", "_token", "_traced", "call", "flow")
+    __slots__ = ("_counted", "_guard", "_token", "_traced", "call", "flow")
 
     def __init__(self, call: Call, compose: Compose, *, traced: bool, is_client: bool) -> None:
         self.call = call
         self._traced = traced
         self._counted = not guards.is_active(call.name)
-        self._token = guards.enter(call.name)
+        self._guard, self._token = guards.enter(call.name)
         artist = tracing() if traced else None
         if artist is not None:
             call.scope = artist.call_started(call.name, call.peer, is_client)
@@ -60,9 +60,12 @@ class Execution:
             call.error = result.error
             if isinstance(result.error, ResilienceError):
                 result = Failure(call.dialect.own(result.error))
+        # Whoever cancels a call has reasons of its own; what had failed inside of it has failed all the same.
+        inside = () if call.outcome is Outcome.CANCELLED else failed_call.take_inside(self._guard)
         if call.outcome not in _NO_FAILURE:
-            call.failed_call = FailedCall.of(reading, exhausted=call.retries_exhausted)
-            failed_call.remember(call.failed_call)
+            failed = FailedCall.of(reading, exhausted=call.retries_exhausted, began=call.started)
+            failed_call.remember(aggregate.told_by(failed, inside))
+            call.failed_call = failed
         self._announce()
         return result
 
