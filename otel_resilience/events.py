@@ -42,11 +42,15 @@ class ExecutionFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionFailed(Event):
-    """A traced call ended with ``error``. ``remote``: the story of it began in another service."""
+    """A traced call, or the answering of a request, ended with ``error``.
+
+    ``remote``: the story of it began in another service. ``on_span``: the current span is ours to write it on.
+    """
 
     error: BaseException
     error_code: str
     remote: bool
+    on_span: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

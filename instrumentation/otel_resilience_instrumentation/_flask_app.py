@@ -8,20 +8,21 @@ for failures too, and the official SERVER span is still current there.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask, Response, request
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import GatewayTimeout, HTTPException
 
 from otel_resilience.errors import codes
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
 from otel_resilience.errors.dialects.http import is_failure
 from otel_resilience.errors.peek import peek
-from otel_resilience.exceptions import is_code
-from otel_resilience_instrumentation import _inbound, _processor
+from otel_resilience.exceptions import DeadlineExceededError, is_code
+from otel_resilience_instrumentation import _answer, _inbound, _processor
 from otel_resilience_instrumentation._server_span import adopt
 
 _log = logging.getLogger("otel_resilience")
@@ -29,6 +30,7 @@ _log = logging.getLogger("otel_resilience")
 Environ = dict[str, Any]
 
 _KEY = "otel_resilience.request"
+_RETRY_AFTER = "Retry-After"
 
 
 class FlaskRequest:
@@ -40,21 +42,29 @@ class FlaskRequest:
             return value if isinstance(value, str) else None
 
         self.scope = _inbound.enter(fields=field, peer=_peer(environ), operation=None)
+        self.refused: DeadlineExceededError | None = None
         self.handled: Exception | None = None
         self.uncaught: Exception | None = None
 
-    def answer(self, status: int | None) -> _inbound.Answer | None:
+    def begin(self) -> None:
+        """The route is known, and the SERVER span current. Raises the answer to work that nobody waits for."""
+        adopt(self.scope.request, trace.get_current_span())
+        self._name_operation()
+        self.refused = _inbound.refusal(self.scope)
+        if self.refused is not None:
+            raise GatewayTimeout(str(self.refused))
+
+    def answer(self, status: int | None) -> _answer.Answer | None:
         """What the answer with ``status`` tells; ``None`` for the status where the server makes it of an exception."""
         if status is not None and not is_failure(status):
             return None  # whatever was met on the way: the request recovered from it
-        error = self.uncaught
+        error = self.refused or self.uncaught
         code = _own_code(self.handled)
         if error is None and self.handled is not None and code is not None and status != 429:
             error = self.handled
         if status is None and error is None:
             return None
-        self._name_operation()
-        return _inbound.answer(self.scope, status=status, error=error, code=code)
+        return _answer.answer(self.scope, status=status, error=error, code=code)
 
     def _name_operation(self) -> None:
         """The route and never the path: what users write is not shown to others."""
@@ -86,12 +96,12 @@ def in_scope(call: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[byt
 
 
 def with_span(dispatch: Callable[..., Any]) -> Callable[..., Any]:
-    """``Flask.dispatch_request`` with the SERVER span known to the request: calls that fail below may begin at it."""
+    """``Flask.dispatch_request`` with route and SERVER span known to the request: calls that fail below may begin at it."""
 
     def dispatch_with_span(app: Flask, *args: Any, **kwargs: Any) -> Any:
         current = _current()
         if current is not None:
-            adopt(current.scope.request, trace.get_current_span())
+            current.begin()
         return dispatch(app, *args, **kwargs)
 
     return dispatch_with_span
@@ -148,6 +158,8 @@ def _tell(current: FlaskRequest | None, response: Response | None) -> None:
         response.headers.pop(CHAIN_FIELD, None)
         if told is not None and told.field is not None:
             response.headers[CHAIN_FIELD] = told.field
+            if told.retry_after is not None and _RETRY_AFTER not in response.headers:
+                response.headers[_RETRY_AFTER] = str(math.ceil(told.retry_after))
     except Exception:
         _log.exception("an answer goes out without its error chain")
 

@@ -12,6 +12,7 @@ import grpc
 from opentelemetry import trace
 from opentelemetry.trace import Span
 
+from otel_resilience import clock
 from otel_resilience.context import deadline
 from otel_resilience.errors.dialects.grpc import (
     DIALECT,
@@ -108,11 +109,12 @@ class OutgoingRpc:
         return unwrap(ended)
 
     def _unguarded(self) -> Any:
+        began = clock.current().monotonic()
         try:
             return self._attempt()
         except Exception as error:
             if isinstance(error, grpc.RpcError):
-                remember(FailedCall.of(DIALECT.read(Failure(error))))
+                remember(FailedCall.of(DIALECT.read(Failure(error)), began=began))
             raise
 
     def _attempt(self) -> Any:

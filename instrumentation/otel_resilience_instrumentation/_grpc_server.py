@@ -7,6 +7,7 @@ span is current here and everything that the handler does is seen, whatever load
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +17,9 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_resilience.errors import codes
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, get_field
-from otel_resilience_instrumentation import _grpc_error_info, _inbound, _processor
+from otel_resilience.errors.dialects.grpc import PUSHBACK
+from otel_resilience.exceptions import DeadlineExceededError
+from otel_resilience_instrumentation import _answer, _grpc_error_info, _inbound, _processor
 from otel_resilience_instrumentation._grpc_context import WatchedContext
 from otel_resilience_instrumentation._server_span import adopt, complete_grpc
 
@@ -91,6 +94,7 @@ def _unary(behavior: Behavior, operation: str) -> Behavior:
             return behavior(request, context)
         with rpc.scope:
             try:
+                rpc.refuse_if_expired()
                 response = behavior(request, rpc.context)
             except Exception as error:
                 rpc.end(error)
@@ -110,6 +114,7 @@ def _streaming(behavior: Behavior, operation: str) -> Behavior:
             return
         with rpc.scope:
             try:
+                rpc.refuse_if_expired()
                 yield from behavior(request, rpc.context)
             except Exception as error:
                 rpc.end(error)
@@ -134,7 +139,14 @@ class Rpc:
         )
         self.context = WatchedContext(context)
         self._span = trace.get_current_span()
+        self._refused: DeadlineExceededError | None = None
         adopt(self.scope.request, self._span)
+
+    def refuse_if_expired(self) -> None:
+        """Abort, which raises, where the deadline of the RPC had passed before it came: nobody waits for it."""
+        self._refused = _inbound.refusal(self.scope)
+        if self._refused is not None:
+            self.context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(self._refused))
 
     def end(self, error: Exception | None) -> None:
         """Tell how it ended: with ``error``, or with the status that the handler has set. Never raises."""
@@ -146,7 +158,7 @@ class Rpc:
     def _tell(self, error: Exception | None) -> None:
         context = self.context
         if context.aborted or error is None:
-            error = None  # what abort() raises only stands for its status
+            error = self._refused  # what abort() raises only stands for its status
             status = context.status or grpc.StatusCode.OK
         elif context.was_left_by_its_caller(error):
             return
@@ -159,7 +171,7 @@ class Rpc:
         trailing = context.known_trailing_metadata()
         told = None
         if failed:
-            told = _inbound.answer(
+            told = _answer.answer(
                 self.scope,
                 grpc_status=status.name,
                 error=error,
@@ -170,6 +182,8 @@ class Rpc:
         kept = tuple(pair for pair in trailing if pair[0] != CHAIN_FIELD)
         if told is not None and told.field is not None:
             kept = (*kept, (CHAIN_FIELD, told.field))
+            if told.retry_after is not None and all(key != PUSHBACK for key, _ in kept):
+                kept = (*kept, (PUSHBACK, str(math.ceil(told.retry_after * 1000))))
         if kept != trailing:
             context.set_trailing_metadata(kept)
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import grpc
 from opentelemetry.trace import Span
 
+from otel_resilience import clock
 from otel_resilience.errors.dialects.grpc import DIALECT
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.outcome import Failure, Result
@@ -38,13 +39,14 @@ class Unguarded:
 
     def __init__(self) -> None:
         self._context = copy_context()
+        self._began = clock.current().monotonic()
 
     def run(self, function: Callable[[], Any]) -> Any:
         return self._context.run(function)
 
     def finish(self, result: Result[Any]) -> Result[Any]:
         if isinstance(result, Failure) and isinstance(result.error, grpc.RpcError):
-            self._context.run(remember, FailedCall.of(DIALECT.read(result)))
+            self._context.run(remember, FailedCall.of(DIALECT.read(result), began=self._began))
         return result
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
+from otel_resilience import clock
 from otel_resilience.errors.adopt import attach, error_chain
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
 from otel_resilience.errors.dialects.http import is_failure
@@ -100,15 +101,16 @@ class ClientCall:
         )
 
     async def _unguarded(self) -> httpx.Response:
+        began = clock.current().monotonic()
         try:
             response = await self._attempt()
         except Exception as error:
             if says_something(error):
-                remember(FailedCall.of(self._dialect.read(Failure(error))))
+                remember(FailedCall.of(self._dialect.read(Failure(error)), began=began))
             raise
         reading = self._dialect.read(Success(response))
         if reading.failed:
-            remember(FailedCall.of(reading))
+            remember(FailedCall.of(reading, began=began))
         return response
 
     async def _attempt(self) -> httpx.Response:

@@ -21,8 +21,8 @@ _active: list[LayeredInstrumentor] = []
 class LayeredInstrumentor(BaseInstrumentor):
     """Patches one library by layers that stay outermost.
 
-    ``instrument(config=, mode=, propagation=, internal_hosts=, enabled=)``: what is given goes before the
-    environment. The settings are one for the process, made by whichever instrumentor begins first; without
+    ``instrument(config=, mode=, propagation=, internal_hosts=, enabled=, redact=)``: what is given goes before the
+    environment; ``redact(hop)`` is as in ``errors/redaction.py``. The settings are one for the process, made by whichever instrumentor begins first; without
     arguments it does what ``opentelemetry-instrument`` does.
     """
 
@@ -87,7 +87,7 @@ class LayeredInstrumentor(BaseInstrumentor):
                     layer.activate()
 
 
-_OPTIONS = ("config", "mode", "propagation", "internal_hosts", "enabled")
+_OPTIONS = ("config", "mode", "propagation", "internal_hosts", "enabled", "redact")
 
 
 def active() -> tuple[LayeredInstrumentor, ...]:

@@ -18,6 +18,7 @@ from requests.models import PreparedRequest, Response
 from requests.sessions import Session
 from urllib3.util import Timeout
 
+from otel_resilience import clock
 from otel_resilience.context import attempt, deadline
 from otel_resilience.context import endpoint as in_hand
 from otel_resilience.errors.adopt import attach
@@ -118,15 +119,16 @@ class SessionCall:
             return self._send(self.session, request, **self._within_deadline(kwargs))
 
     def _unguarded(self) -> Response:
+        began = clock.current().monotonic()
         try:
             response = self._attempt()
         except Exception as error:
             if says_something(error):
-                remember(FailedCall.of(self._dialect.read(Failure(error))))
+                remember(FailedCall.of(self._dialect.read(Failure(error)), began=began))
             raise
         reading = self._dialect.read(Success(response))
         if reading.failed:
-            remember(FailedCall.of(reading))
+            remember(FailedCall.of(reading, began=began))
         return response
 
     def _attempt(self) -> Response:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from otel_resilience.boundary import Boundary
+from otel_resilience.errors.redaction import Redact, use_redactor
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.outcome import Mode
 from otel_resilience.telemetry import install as telemetry
@@ -53,12 +54,13 @@ class Propagation(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """The settings in force. Immutable, safe from any thread."""
+    """The settings in force. Immutable, safe from any thread. ``mode`` is that of what no entry of the file is about."""
 
     enabled: bool = True
     config: Config | None = None
     boundary: Boundary = field(default_factory=Boundary)
     propagation: Propagation = Propagation.INTERNAL
+    mode: Mode = Mode.ENFORCE
     mesh: ServiceMesh | None = None
 
     def find_http(
@@ -112,17 +114,20 @@ def start(
     propagation: str | None = None,
     internal_hosts: str | None = None,
     enabled: bool | None = None,
+    redact: Redact | None = None,
 ) -> Runtime:
     """The one runtime of this process, made from these arguments, the environment and the file at the first call."""
     global _runtime
     with _making:
         if _runtime is None:
             try:
+                if redact is not None:
+                    use_redactor(redact)
                 _runtime = _make(config, mode, propagation, internal_hosts, enabled)
             except Exception:
                 _log.exception("otel_resilience could not start; nothing is guarded")
                 _runtime = _UNGUARDED
-        elif any(each is not None for each in (config, mode, propagation, internal_hosts, enabled)):
+        elif any(each is not None for each in (config, mode, propagation, internal_hosts, enabled, redact)):
             _log.warning(
                 "settings are one for the process and made by the first instrumentor; others are not used"
             )
@@ -170,6 +175,7 @@ def _make(
         config=policies,
         boundary=boundary,
         propagation=spread,
+        mode=written or (Mode.ENFORCE if policies is None else policies.mode),
         mesh=policies.mesh() if policies is not None and routed else None,
     )
 
@@ -190,6 +196,7 @@ def _load(path: str | None, mode: str | None) -> Config | None:
         )
     else:
         telemetry.set_config_status(True)
+        telemetry.allow_error_roots(loaded.root_services, loaded.root_codes)
         fill_in(loaded.service)
         return loaded
     telemetry.set_config_status(False)

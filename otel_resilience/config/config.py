@@ -62,6 +62,16 @@ class Config:
         return self._spec.propagation
 
     @property
+    def root_services(self) -> frozenset[str] | None:
+        """The services that ``resilience.errors`` names as roots, others being ``_OTHER``; ``None`` for all."""
+        return self._spec.root_services
+
+    @property
+    def root_codes(self) -> frozenset[str] | None:
+        """The codes that ``resilience.errors`` names as roots, others being ``_OTHER``; ``None`` for all."""
+        return self._spec.root_codes
+
+    @property
     def services(self) -> tuple[str, ...]:
         """The names of all entries, as in the file."""
         return tuple(self._spec.services)

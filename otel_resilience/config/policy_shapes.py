@@ -45,6 +45,12 @@ def _codes(value: Any) -> frozenset[str]:
     return frozenset(value)
 
 
+def _names(value: Any) -> frozenset[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        raise ValueError("a list of names of services")
+    return frozenset(value)
+
+
 def _mode(value: Any) -> Mode:
     if value not in [*Mode]:
         raise ValueError(f"one of {', '.join(Mode)}")
@@ -240,6 +246,9 @@ OPERATION = Map(
     | {key: f"{key} belongs to a service, not to an operation" for key in ("match", "endpoints", "mode")},
 )
 
+#: Which values that peers have sent become attributes of metrics.
+METRICS = Map(check_file, {"root_services": Value(_names), "root_codes": Value(_codes)})
+
 #: The whole file; ``defaults`` and ``services`` are read entry by entry by ``schema``.
 FILE = Map(
     check_file,
@@ -247,6 +256,7 @@ FILE = Map(
         "mode": MODE,
         "propagation": Value(_propagation),
         "service": Value(_service_name),
+        "metrics": METRICS,
         "defaults": _OWN,
         "services": _OWN,
     },

@@ -41,11 +41,14 @@ class _Schema:
             ("defaults",),
             self._reader.read(DEFAULTS, self._map(tree.get("defaults"), ("defaults",)), ("defaults",)),
         )
+        metrics = tree.get("metrics") or {}
         return FileSpec(
             path=path,
             mode=tree.get("mode") or Mode.ENFORCE,
             propagation=tree.get("propagation") or "internal",
             service=tree.get("service"),
+            root_services=metrics.get("root_services"),
+            root_codes=metrics.get("root_codes"),
             services=self._services(tree.get("services"), defaults),
         )
 

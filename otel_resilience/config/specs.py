@@ -105,10 +105,15 @@ class ServiceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSpec:
-    """The whole file."""
+    """The whole file.
+
+    ``root_services`` and ``root_codes`` are the only ones that ``resilience.errors`` names; ``None`` for all.
+    """
 
     path: str
     mode: Mode = Mode.ENFORCE
     propagation: str = "internal"
     service: str | None = None
+    root_services: frozenset[str] | None = None
+    root_codes: frozenset[str] | None = None
     services: Mapping[str, ServiceSpec] = field(default_factory=dict)

@@ -167,7 +167,9 @@ class EventEmitter:
         kind = names.EXECUTION_EXCEPTION
         if isinstance(event.error, RejectedError) and event.error.__traceback__ is None:
             return  # our own refusal, never raised so far, which is an event of its own already
-        on_span = self._signals.exception_on_span and trace.get_current_span().is_recording()
+        on_span = (
+            event.on_span and self._signals.exception_on_span and trace.get_current_span().is_recording()
+        )
         as_log = self._signals.log and self._is_enabled(kind, kind.severity)
         if not on_span and not as_log:
             return

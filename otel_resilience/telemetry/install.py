@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry._logs import LoggerProvider
@@ -17,6 +18,7 @@ from otel_resilience.inventory import POLICIES, Inventory
 from otel_resilience.listener import LISTENERS, use_tracing
 from otel_resilience.telemetry import names, parents
 from otel_resilience.telemetry.counts import Counts
+from otel_resilience.telemetry.error_roots import ErrorRoots
 from otel_resilience.telemetry.events import EventEmitter, Signals
 from otel_resilience.telemetry.gauges import Gauges
 from otel_resilience.telemetry.listener import TelemetryListener
@@ -41,7 +43,8 @@ class Telemetry:
         logger = _logs.get_logger(SCOPE, VERSION, logger_provider=logger_provider)
         self.counts = Counts()
         self.gauges = Gauges(meter, self.counts, policies)
-        self.tracing = SpanTracing(trace.get_tracer(SCOPE, VERSION, tracer_provider), self.counts)
+        self.errors = ErrorRoots(self.counts)
+        self.tracing = SpanTracing(trace.get_tracer(SCOPE, VERSION, tracer_provider), self.errors)
         duration = meter.create_histogram(
             names.EXECUTION_DURATION.name,
             unit=names.EXECUTION_DURATION.unit,
@@ -50,10 +53,6 @@ class Telemetry:
         )
         emitter = EventEmitter(logger, signals or Signals.from_environment(os.environ))
         self.listener = TelemetryListener(self.counts, duration, emitter)
-
-    def count_error(self, chain: ErrorChain, error_type: str | None) -> None:
-        """Count one failure in ``resilience.errors``, by the root of ``chain``."""
-        self.counts.add(names.ERRORS, chain.root.service, chain.root.code, error_type)
 
 
 _telemetry: Telemetry | None = None
@@ -80,7 +79,12 @@ def count_error(chain: ErrorChain, error_type: str | None) -> None:
     instrumentation calls this, or, outside of any request, as the traced call that failed, which counts
     itself. A failed call from which a request recovers is none.
     """
-    install().count_error(chain, error_type)
+    install().errors.count(chain, error_type)
+
+
+def allow_error_roots(services: Collection[str] | None = None, codes: Collection[str] | None = None) -> None:
+    """Let ``resilience.errors`` name these ``services`` and ``codes`` alone; ``None`` allows all, within the bound."""
+    install().errors.allow(services, codes)
 
 
 def set_config_status(valid: bool) -> None:

@@ -16,13 +16,14 @@ from opentelemetry.util.types import AttributeValue
 from otel_resilience import classify
 from otel_resilience.context import correlation, request
 from otel_resilience.errors.failed_call import FailedCall
+from otel_resilience.errors.redaction import redacted
 from otel_resilience.exceptions import CircuitOpenError, ResilienceError
 from otel_resilience.listener import CallSummary
 from otel_resilience.outcome import Outcome
 from otel_resilience.telemetry import names, parents, safely
 from otel_resilience.telemetry.cause import cause_attributes
 from otel_resilience.telemetry.chain_on_span import record_chain
-from otel_resilience.telemetry.counts import Counts
+from otel_resilience.telemetry.error_roots import ErrorRoots
 
 _FAILED = frozenset({Outcome.FAILURE, Outcome.REJECTED, Outcome.TIMEOUT})
 
@@ -37,14 +38,14 @@ def current_call_span_id() -> int | None:
 class SpanTracing:
     """Draws the spans of traced calls with ``tracer``, and counts the root of those that fail outside of any request."""
 
-    def __init__(self, tracer: Tracer, counts: Counts) -> None:
+    def __init__(self, tracer: Tracer, errors: ErrorRoots) -> None:
         self._tracer = tracer
-        self._counts = counts
+        self._errors = errors
 
     def call_started(self, name: str, peer: str | None, is_client: bool) -> CallSpan | None:
         """Begin ``execute {name}`` and make it current. ``None`` if that was not possible."""
         try:
-            return CallSpan(self._tracer, self._counts, name, peer, is_client)
+            return CallSpan(self._tracer, self._errors, name, peer, is_client)
         except Exception:
             safely.report("starting the span of a call")
             return None
@@ -53,9 +54,11 @@ class SpanTracing:
 class CallSpan:
     """``execute {name}``: one logical call, whatever it took. Begun and finished in the same context."""
 
-    def __init__(self, tracer: Tracer, counts: Counts, name: str, peer: str | None, is_client: bool) -> None:
+    def __init__(
+        self, tracer: Tracer, errors: ErrorRoots, name: str, peer: str | None, is_client: bool
+    ) -> None:
         self._tracer = tracer
-        self._counts = counts
+        self._errors = errors
         self._name = name
         self._is_client = is_client
         attributes: dict[str, AttributeValue] = {names.POLICY_NAME: name}
@@ -90,11 +93,12 @@ class CallSpan:
         if isinstance(failed, FailedCall):
             own_request = request.current()
             root_span = None if own_request is None else own_request.span
-            chain = failed.chain(*(root_span or parents.ids(self._span.get_span_context())))
-            if own_request is None:
+            chain = redacted(failed.chain(*(root_span or parents.ids(self._span.get_span_context()))))
+            if own_request is None and chain is not None:
                 # In a request the failing answer is counted instead, so that one story counts once in a service.
-                self._counts.add(names.ERRORS, chain.root.service, chain.root.code, summary.error_type)
-            record_chain(self._span, chain, failed.code)
+                self._errors.count(chain, summary.error_type)
+            if chain is not None:
+                record_chain(self._span, chain, failed.code)
         if not self._span.is_recording():
             return
         self._span.set_attributes(_attributes(summary))

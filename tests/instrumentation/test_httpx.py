@@ -71,8 +71,8 @@ async def test_unguarded_the_fields_go_out_and_the_chain_comes_in(
     chain = error_chain(response)
     assert chain is not None
     assert chain.root_cause_code == "DB_UNAVAILABLE"
-    assert current.last_failure is not None
-    assert current.last_failure.received == chain
+    assert current.failures
+    assert current.failures[-1].received == chain
     with pytest.raises(httpx.HTTPStatusError) as raised:
         response.raise_for_status()
     assert error_chain(raised.value) == chain
@@ -234,5 +234,5 @@ async def test_a_port_that_refuses(client: httpx.AsyncClient) -> None:
     with pytest.raises(httpx.UnsupportedProtocol):
         await client.get("ftp://127.0.0.1/")
     request.leave(token)
-    assert current.last_failure is not None
-    assert (current.last_failure.code, current.last_failure.kind) == ("CONNECT_FAILED", "remote")
+    assert current.failures
+    assert (current.failures[-1].code, current.failures[-1].kind) == ("CONNECT_FAILED", "remote")

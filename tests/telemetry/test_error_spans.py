@@ -120,8 +120,8 @@ def test_a_chain_on_the_roots_own_span_has_no_link(observatory: Observatory) -> 
                 guard.call(fail, OSError("away"))
             current = request.current()
             assert current is not None
-            assert current.last_failure is not None
-            record_chain(server, current.last_failure.chain(*root), "HTTP_500")
+            assert current.failures
+            record_chain(server, current.failures[-1].chain(*root), "HTTP_500")
         finally:
             request.leave(token)
     span = observatory.span("GET /account")

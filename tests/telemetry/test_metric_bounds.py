@@ -32,7 +32,7 @@ def test_roots_are_bounded(observatory: Observatory) -> None:
     most = names.ERRORS.max_series
     for number in range(most + 7):
         chain = ErrorChain.of(Hop(service=f"service{number}", code="INTERNAL"))
-        observatory.telemetry.count_error(chain, "500")
+        observatory.telemetry.errors.count(chain, "500")
     points = observatory.points("resilience.errors")
     assert len(points) == most + 1
     other = attributes(

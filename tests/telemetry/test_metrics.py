@@ -141,7 +141,7 @@ def test_inside_a_request_only_its_answer_counts_as_an_error(observatory: Observ
     try:
         guard.execute(get(observatory.tracer(), Response(503, ledger_chain())), dialect=HTTP)
         assert observatory.points("resilience.errors") == {}
-        observatory.telemetry.count_error(ledger_chain(), "502")
+        observatory.telemetry.errors.count(ledger_chain(), "502")
     finally:
         request.leave(token)
     assert list(observatory.points("resilience.errors").values()) == [1]

@@ -22,6 +22,7 @@ from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Outcome
 from otel_resilience.telemetry import install, safely
 from otel_resilience.telemetry.counts import Counts
+from otel_resilience.telemetry.error_roots import ErrorRoots
 from otel_resilience.telemetry.spans import SpanTracing, current_call_span_id
 from tests.telemetry.observatory import Observatory
 
@@ -75,7 +76,7 @@ def test_a_healthy_local_call_calls_nothing_of_opentelemetry(observatory: Observ
 
 
 def test_without_an_sdk_a_traced_call_makes_no_span_and_hurts_nobody() -> None:
-    tracing = SpanTracing(NoOpTracer(), Counts())
+    tracing = SpanTracing(NoOpTracer(), ErrorRoots(Counts()))
     scope = tracing.call_started("harm.api", "payments", False)
     assert scope is not None
     assert trace.get_current_span() is trace.INVALID_SPAN
@@ -90,7 +91,7 @@ def test_without_an_sdk_a_traced_call_makes_no_span_and_hurts_nobody() -> None:
 def test_without_an_sdk_the_callers_context_stays_current() -> None:
     remote = NonRecordingSpan(SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1)))
     with trace.use_span(remote):
-        scope = SpanTracing(NoOpTracer(), Counts()).call_started("harm.remote", None, True)
+        scope = SpanTracing(NoOpTracer(), ErrorRoots(Counts())).call_started("harm.remote", None, True)
         assert scope is not None
         assert trace.get_current_span().get_span_context() == remote.get_span_context()
         scope.finish(Call("harm.remote"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Self
 
 import grpc
 
 from otel_resilience.errors import codes
 from otel_resilience.errors.adopt import is_timed_out
+from otel_resilience.errors.codecs.carriers import get_field
 from otel_resilience.errors.dialects.own_errors import as_both
 from otel_resilience.errors.reading import Reading, read_error
 from otel_resilience.exceptions import (
@@ -18,6 +21,10 @@ from otel_resilience.exceptions import (
     ServiceTimeoutError,
 )
 from otel_resilience.outcome import Failure, Result, Success, Verdict, unwrap
+
+#: When to come again, in milliseconds, as servers say it in trailing metadata (gRFC A6).
+PUSHBACK = "grpc-retry-pushback-ms"
+_LONGEST_PUSHBACK = 15  # digits
 
 _ANSWERED = Reading(failed=False, verdict=Verdict.SUCCESS)
 
@@ -110,7 +117,8 @@ class GrpcDialect:
             # A closed channel, metadata or a message that cannot be sent: it says nothing of the dependency.
             return read_error(result, verdict=Verdict.IGNORED if isinstance(error, Exception) else None)
         verdict = Verdict.FAILURE if status in codes.GRPC_FAILURES else Verdict.SUCCESS
-        return read_error(result, verdict=verdict, error_type=status, remote=True)
+        reading = read_error(result, verdict=verdict, error_type=status, remote=True)
+        return reading if reading.retry_after is not None else replace(reading, retry_after=_pushback(error))
 
     def is_timeout(self, error: BaseException) -> bool:
         return codes.grpc_status(error) == grpc.StatusCode.DEADLINE_EXCEEDED.name
@@ -152,6 +160,18 @@ def refused_call(refused: Result[Any]) -> Any:
     if isinstance(refused, Failure) and isinstance(refused.error, LocalRpcError):
         return refused.error
     return unwrap(refused)
+
+
+def _pushback(error: BaseException) -> float | None:
+    """The server's hint in seconds; ``None`` for none or nonsense. Never raises."""
+    try:
+        trailing: Iterable[Any] = error.trailing_metadata() or ()  # type: ignore[attr-defined]  # where it is a call's
+    except Exception:  # somebody else's error
+        return None
+    text = get_field(trailing, PUSHBACK)
+    if text is None or not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_PUSHBACK):
+        return None
+    return int(text) / 1000
 
 
 def _is_own_mistake(error: BaseException) -> bool:

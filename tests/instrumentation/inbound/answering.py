@@ -8,7 +8,7 @@ from typing import Any
 from otel_resilience import ErrorChain, Hop
 from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.errors.hop import HopKind
-from otel_resilience_instrumentation import _inbound
+from otel_resilience_instrumentation import _answer, _inbound
 from otel_resilience_instrumentation._inbound import InboundScope
 from otel_resilience_instrumentation._settings import Runtime
 
@@ -28,11 +28,12 @@ def enter(fields: dict[str, str] | None = None, peer: str = "127.0.0.1", **more:
     return _inbound.enter(fields=(fields or {}).get, peer=peer, operation="POST /charge", **more)
 
 
-def answer(last_failure: FailedCall | None = None, /, **known: Any) -> _inbound.Answer | None:
+def answer(last_failure: FailedCall | None = None, /, **known: Any) -> _answer.Answer | None:
     with enter({"resilience": "chain"}) as scope:
         scope.request.span = ("c" * 32, "d" * 16)
-        scope.request.last_failure = last_failure
-        return _inbound.answer(scope, **known)
+        if last_failure is not None:
+            scope.request.remember(last_failure)
+        return _answer.answer(scope, **known)
 
 
 def hops(last_failure: FailedCall | None = None, /, **known: Any) -> list[tuple[str, str]] | None:

@@ -15,7 +15,7 @@ from otel_resilience import DomainError
 from otel_resilience.errors.codecs import error_chain as codec
 from otel_resilience.telemetry import names
 from otel_resilience.telemetry.install import install
-from otel_resilience_instrumentation import _inbound
+from otel_resilience_instrumentation import _answer
 from tests.instrumentation.inbound.answering import PASSED_ON, answer, enter
 
 
@@ -32,7 +32,7 @@ class TestAnswer:
             enter() as scope,
             tracer.start_as_current_span("POST /charge", kind=trace.SpanKind.SERVER) as span,
         ):
-            told = _inbound.answer(scope, status=503)
+            told = _answer.answer(scope, status=503)
         assert told is not None
         assert told.field is None
         (finished,) = spans.get_finished_spans()
@@ -47,17 +47,17 @@ class TestAnswer:
     ) -> None:
         tracer = trace.get_tracer("test")
         with enter() as scope:
-            scope.request.last_failure = PASSED_ON
+            scope.request.remember(PASSED_ON)
             with tracer.start_as_current_span("POST /charge", kind=trace.SpanKind.SERVER):
-                _inbound.answer(scope, status=502)
+                _answer.answer(scope, status=502)
         (finished,) = spans.get_finished_spans()
         assert (finished.attributes or {})["resilience.error.chain.services"] == ("ledger", "payments")
         assert [f"{link.context.span_id:016x}" for link in finished.links] == ["b" * 16]
 
     def test_a_request_is_told_of_once(self) -> None:
         with counted("GONE") as types, enter() as scope:
-            first = _inbound.answer(scope, status=500, error=DomainError("GONE"))
-            assert _inbound.answer(scope, status=500) is first
+            first = _answer.answer(scope, status=500, error=DomainError("GONE"))
+            assert _answer.answer(scope, status=500) is first
         assert types == {"otel_resilience.exceptions.DomainError": 1}
 
     @pytest.mark.parametrize(

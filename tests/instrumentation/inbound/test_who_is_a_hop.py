@@ -50,11 +50,6 @@ class TestWhoIsAHop:
         assert hops(error=DomainError("LIMIT_REACHED"), status=500) == [("payments", "LIMIT_REACHED")]
         assert hops(error=KeyError("x"), status=500) == [("payments", "INTERNAL")]
 
-    def test_an_exception_that_stands_for_an_answer_counts_as_its_status(self) -> None:
-        stands = {"error": DomainError("LIMIT_REACHED"), "stands_for_answer": True}
-        assert hops(status=404, **stands) is None
-        assert hops(status=503, **stands) == [("payments", "HTTP_503")]
-
     def test_after_a_failed_call_the_chain_is_passed_on(self) -> None:
         assert hops(PASSED_ON, status=502) == [ROOT, ("payments", "HTTP_502")]
         assert hops(PASSED_ON, grpc_status="UNAVAILABLE") == [ROOT, ("payments", "UNAVAILABLE")]

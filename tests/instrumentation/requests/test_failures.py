@@ -26,16 +26,16 @@ class TestNobodyScripted:
             with pytest.raises(requests.ConnectionError) as raised:
                 requests.get(f"http://127.0.0.1:{port}/")
             assert not isinstance(raised.value, CircuitOpenError)
-        assert in_hand.last_failure is not None
-        assert (in_hand.last_failure.code, in_hand.last_failure.kind) == ("CONNECT_FAILED", "remote")
+        assert in_hand.failures
+        assert (in_hand.failures[-1].code, in_hand.failures[-1].kind) == ("CONNECT_FAILED", "remote")
         with pytest.raises(CircuitOpenError):
             requests.get(f"http://127.0.0.1:{port}/")
 
     def test_a_name_that_does_not_resolve(self, in_hand: Request) -> None:
         with pytest.raises(requests.ConnectionError):
             requests.get("http://ledger.invalid/")
-        assert in_hand.last_failure is not None
-        assert (in_hand.last_failure.code, in_hand.last_failure.kind) == ("DNS_FAILED", "remote")
+        assert in_hand.failures
+        assert (in_hand.failures[-1].code, in_hand.failures[-1].kind) == ("DNS_FAILED", "remote")
 
     def test_a_server_that_dies_in_the_middle(self, server: ScriptedServer, in_hand: Request) -> None:
         def die(handler: BaseHTTPRequestHandler) -> None:
@@ -48,15 +48,15 @@ class TestNobodyScripted:
         server.answers(die)
         with pytest.raises(requests.RequestException):
             requests.get(server.url)
-        assert in_hand.last_failure is not None
-        assert in_hand.last_failure.code == "CONNECTION_LOST"
+        assert in_hand.failures
+        assert in_hand.failures[-1].code == "CONNECTION_LOST"
 
     def test_a_server_that_hangs_up_without_a_word(self, server: ScriptedServer, in_hand: Request) -> None:
         server.answers(lambda handler: handler.connection.shutdown(socket.SHUT_RDWR))
         with pytest.raises(requests.ConnectionError):
             requests.get(server.url)
-        assert in_hand.last_failure is not None
-        assert in_hand.last_failure.code == "CONNECTION_LOST"
+        assert in_hand.failures
+        assert in_hand.failures[-1].code == "CONNECTION_LOST"
 
 
 def _closed_port() -> int:

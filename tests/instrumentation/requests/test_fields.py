@@ -39,8 +39,8 @@ class TestUnguarded:
         chain = error_chain(response)
         assert chain is not None
         assert chain.root_cause_code == "DB_UNAVAILABLE"
-        assert in_hand.last_failure is not None
-        assert in_hand.last_failure.received == chain
+        assert in_hand.failures
+        assert in_hand.failures[-1].received == chain
 
     def test_finds_the_chain_on_the_error_of_raise_for_status(self, server: ScriptedServer) -> None:
         server.answers(Reply(500, {"error-chain": CHAIN}))

@@ -41,8 +41,8 @@ class TestGuarded:
         response = requests.get(server.url)
         assert response.content == b"last"
         assert len(server.asked) == 3
-        assert in_hand.last_failure is not None
-        assert in_hand.last_failure.exhausted
+        assert in_hand.failures
+        assert in_hand.failures[-1].exhausted
 
     def test_a_post_is_sent_once(self, policies: Any, server: ScriptedServer) -> None:
         policies(RETRY)
