@@ -17,6 +17,7 @@ from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codecs import error_chain as chain_codec
 from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.errors.hop import Hop, HopKind
+from otel_resilience.errors.limits import LONGEST_DEADLINE
 from otel_resilience.errors.reading import Reading, read_error
 from otel_resilience.errors.redaction import redacted
 from otel_resilience.events import ExecutionFailed
@@ -27,6 +28,9 @@ from otel_resilience.telemetry.chain_on_span import record_chain
 from otel_resilience_instrumentation._inbound import InboundScope
 
 _log = logging.getLogger("otel_resilience")
+
+#: Seconds: as long as a deadline may be. What is written for people as digits has an end.
+_LONGEST_HINT = LONGEST_DEADLINE / 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,10 +192,11 @@ def _stands_for_a_peers_answer(error: Exception | None) -> bool:
 def _retry_after(ending: Ending, reading: Reading | None, failed: FailedCall | None) -> float | None:
     """The hint of the error that made the answer, else what is left of that of the call that failed."""
     if reading is not None and reading.retry_after is not None:
-        return reading.retry_after
+        return min(reading.retry_after, _LONGEST_HINT)
     if failed is None or failed.retry_after is None or (ending.error is None and ending.status == 429):
         return None
-    return max(0.0, failed.ended + failed.retry_after - clock.current().monotonic())
+    left = failed.ended + min(failed.retry_after, _LONGEST_HINT) - clock.current().monotonic()
+    return max(0.0, left)
 
 
 def _ids(span: trace.Span) -> tuple[str | None, str | None]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import flask
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_resilience import DomainError
+from otel_resilience import DomainError, clock
 from otel_resilience.context import request, service
 from otel_resilience.errors.chain import ErrorChain
-from otel_resilience.errors.failed_call import FailedCall
+from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.errors.hop import Hop, HopKind
 from otel_resilience_instrumentation._settings import Runtime
 from otel_resilience_instrumentation.flask import FlaskInstrumentor
@@ -91,6 +92,21 @@ def test_a_received_chain_is_passed_on_one_hop_longer(
     span = server_span(spans)
     assert attribute(span, "resilience.error.root.service") == "ledger"
     assert [f"{link.context.span_id:016x}" for link in span.links] == ["b" * 16]
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"), [({}, "30"), ({"Retry-After": "5"}, "5")], ids=["ours", "the application's own"]
+)
+def test_when_to_come_again_comes_back_through_this_service(
+    instrumented: None, headers: dict[str, str], told: str
+) -> None:
+    def view(account: str) -> Any:
+        now = clock.current().monotonic()
+        remember(replace(FAILED, retry_after=29.7, began=now, ended=now))
+        return "the ledger is away", 502, headers
+
+    assert ask(view).headers["retry-after"] == told
+    assert ask(view, resilience="attempt=1").headers.get("retry-after") == headers.get("Retry-After")
 
 
 def test_a_root_keeps_what_failed_whatever_it_answers(instrumented: None) -> None:

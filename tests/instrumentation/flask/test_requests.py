@@ -9,8 +9,10 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from otel_resilience import Deadline
-from otel_resilience.context import correlation, request
+from otel_resilience import CorrelationManager, Deadline
+from otel_resilience.context import correlation, request, service
+from otel_resilience.events import ExecutionRejected
+from otel_resilience.testing import Recorder
 from tests.instrumentation.flask.server import FlaskServer
 from tests.instrumentation.flask.shop import (
     application,
@@ -80,6 +82,54 @@ def test_what_a_caller_says_is_known_to_the_application(
     assert 15 < seen["left"] <= 20
     assert seen["span"] == (f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}")
     assert attribute(span, "resilience.correlation.id") == "order-17"
+
+
+def test_the_way_of_a_request_begins_with_what_it_asks_for(instrumented: None) -> None:
+    seen: list[Any] = []
+    manager = CorrelationManager()
+
+    def view(account: str) -> Any:
+        with manager.enter("risk", "score"):
+            error = manager.error("RISK_TOO_HIGH", "no")
+        seen.extend([manager.request_path(), error.request_path])
+        return "fine"
+
+    ask(view)
+    asked = (service.current().name, "POST /charge/<account>")
+    assert seen == [(asked,), (asked, ("risk", "score"))]
+    assert manager.request_path() == ()
+
+
+def test_work_whose_deadline_has_passed_is_refused(instrumented: None, spans: InMemorySpanExporter) -> None:
+    called: list[str] = []
+
+    def view(account: str) -> Any:
+        called.append(account)
+        return "fine"
+
+    with Recorder() as seen:
+        answer = ask(view, resilience="deadline=0, chain")
+    assert (answer.status, called) == (504, [])
+    chain = chain_of(answer)
+    assert chain is not None
+    assert (chain.root_cause_code, str(chain.root.kind), chain.retryable) == (
+        "DEADLINE_EXCEEDED",
+        "rejected",
+        False,
+    )
+    assert attribute(server_span(spans), "resilience.error.code") == "DEADLINE_EXCEEDED"
+    assert [event.reason for event in seen.of(ExecutionRejected)] == ["deadline_exceeded"]
+
+
+def test_an_error_handler_of_the_applications_may_answer_for_the_refusal(instrumented: None) -> None:
+    def words(app: flask.Flask) -> None:
+        app.register_error_handler(504, lambda error: ({"title": "too late"}, 504))
+
+    answer = ask(lambda account: "fine", words, resilience="deadline=0, chain")
+    assert (answer.status, b"too late" in answer.body) == (504, True)
+    chain = chain_of(answer)
+    assert chain is not None
+    assert chain.root_cause_code == "DEADLINE_EXCEEDED"
 
 
 def test_requests_of_one_thread_know_nothing_of_each_other(instrumented: None) -> None:

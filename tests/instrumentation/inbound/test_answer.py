@@ -13,8 +13,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from otel_resilience import DomainError
 from otel_resilience.errors.codecs import error_chain as codec
+from otel_resilience.errors.failed_call import FailedCall
+from otel_resilience.errors.redaction import use_redactor
+from otel_resilience.events import ExecutionFailed
 from otel_resilience.telemetry import names
 from otel_resilience.telemetry.install import install
+from otel_resilience.testing import Recorder
 from otel_resilience_instrumentation import _answer
 from tests.instrumentation.inbound.answering import PASSED_ON, answer, enter
 
@@ -72,6 +76,61 @@ class TestAnswer:
         with counted(code) as types:
             answer(**known)
         assert types == {error_type: 1}
+
+
+class TestRecord:
+    """One exception record of ours with one stack: where the story begins."""
+
+    @staticmethod
+    def recorded(*failures: FailedCall, **ending: Any) -> list[ExecutionFailed]:
+        with Recorder() as seen, enter() as scope:
+            for failed in failures:
+                scope.request.remember(failed)
+            _answer.answer(scope, **ending)
+            _answer.answer(scope, **ending)
+        return seen.of(ExecutionFailed)
+
+    def test_the_origin_records_what_nobody_caught_once_and_not_on_a_span_that_is_not_ours(self) -> None:
+        error = DomainError("GONE")
+        (event,) = self.recorded(status=500, error=error)
+        assert (event.name, event.error, event.error_code) == ("payments", error, "GONE")
+        assert (event.remote, event.on_span) == (False, False)
+
+    def test_on_the_way_nothing_is_recorded(self) -> None:
+        assert self.recorded(PASSED_ON, status=500, error=KeyError()) == []
+
+    def test_an_answer_without_an_exception_has_no_stack(self) -> None:
+        assert self.recorded(status=503) == []
+
+
+class TestRedaction:
+    @pytest.fixture(autouse=True)
+    def hidden(self) -> Iterator[None]:
+        before = use_redactor(lambda hop: None if hop.service == "ledger" else hop)
+        yield
+        use_redactor(before)
+
+    def test_what_is_hidden_is_neither_sent_nor_shown_nor_counted(self, spans: InMemorySpanExporter) -> None:
+        tracer = trace.get_tracer("test")
+        with (
+            enter({"resilience": "chain"}) as scope,
+            tracer.start_as_current_span("POST /charge", kind=trace.SpanKind.SERVER),
+            counted("HTTP_502") as types,
+        ):
+            scope.request.remember(PASSED_ON)
+            told = _answer.answer(scope, status=502)
+        assert told is not None
+        assert told.field is not None
+        assert "ledger" not in told.field
+        (finished,) = spans.get_finished_spans()
+        assert (finished.attributes or {})["resilience.error.root.service"] == "payments"
+        assert (finished.attributes or {})["resilience.error.chain.omitted"] == 1
+        assert finished.links == ()
+        assert types == {"502": 1}
+
+    def test_where_all_is_hidden_nothing_is_told(self) -> None:
+        use_redactor(lambda hop: None)
+        assert answer(status=503) is None
 
 
 @contextmanager

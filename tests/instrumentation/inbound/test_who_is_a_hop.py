@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import grpc
 import pytest
+import requests
 
 from otel_resilience import DomainError
 from otel_resilience.errors.adopt import attach, mark_exhausted
@@ -21,6 +23,22 @@ from tests.instrumentation.inbound.answering import (
     answer,
     hops,
 )
+
+
+def http_error(status: int) -> requests.HTTPError:
+    response = requests.Response()
+    response.status_code = status
+    return requests.HTTPError(response=response)
+
+
+class Answered(grpc.RpcError):
+    """What a stub raises for a status that is not OK."""
+
+    def __init__(self, status: grpc.StatusCode) -> None:
+        self._status = status
+
+    def code(self) -> grpc.StatusCode:
+        return self._status
 
 
 class TestWhoIsAHop:
@@ -83,6 +101,25 @@ class TestWhoIsAHop:
         told = answer(error=CircuitOpenError("not called"))
         assert told is not None
         assert (told.chain.root.code, told.chain.root.kind) == ("CIRCUIT_OPEN", HopKind.REJECTED)
+
+    @pytest.mark.parametrize("status", [400, 404, 409, 428])
+    def test_a_dependencys_answer_that_nobody_caught_is_not_this_services(self, status: int) -> None:
+        assert hops(error=http_error(status), status=500) == [("payments", "HTTP_500")]
+        assert hops(error=http_error(status), grpc_status="UNKNOWN") == [("payments", "UNKNOWN")]
+
+    @pytest.mark.parametrize("status", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT])
+    def test_nor_is_a_grpc_status_that_is_an_answer(self, status: grpc.StatusCode) -> None:
+        assert hops(error=Answered(status), grpc_status="UNKNOWN") == [("payments", "UNKNOWN")]
+        assert hops(error=Answered(status), status=500) == [("payments", "HTTP_500")]
+
+    @pytest.mark.parametrize("status", [429, 500, 503])
+    def test_a_failure_of_it_that_nobody_caught_is(self, status: int) -> None:
+        assert hops(error=http_error(status), status=500) == [("payments", f"HTTP_{status}")]
+
+    def test_a_code_of_the_applications_own_goes_before(self) -> None:
+        error = http_error(404)
+        error.error_code = "NO_SUCH_ACCOUNT"  # type: ignore[attr-defined]  # as an application may say it
+        assert hops(error=error, status=500) == [("payments", "NO_SUCH_ACCOUNT")]
 
     def test_what_the_application_says_of_its_answer_is_its_code(self) -> None:
         assert hops(grpc_status="UNAVAILABLE", code="LEDGER_CLOSED") == [("payments", "LEDGER_CLOSED")]

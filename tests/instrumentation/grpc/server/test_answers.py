@@ -10,11 +10,13 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from otel_resilience import DomainError
+from otel_resilience import DomainError, clock
 from otel_resilience.context import service
 from otel_resilience.errors.chain import ErrorChain
+from otel_resilience.errors.dialects.grpc import DIALECT
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.errors.hop import Hop, HopKind
+from otel_resilience.outcome import Failure
 from otel_resilience_instrumentation._settings import Runtime
 from otel_resilience_instrumentation.grpc import GrpcInstrumentor
 from tests.instrumentation.grpc.rpc_server import SERVICE, RpcServer
@@ -172,3 +174,24 @@ def test_without_the_official_one_a_failure_still_tells_its_chain(settings: Sett
     chain = chain_of(caught.value)
     assert chain is not None
     assert (chain.root_cause_code, chain.trace_id) == ("UNAVAILABLE", None)
+
+
+@pytest.mark.parametrize(
+    "own", [(), (("grpc-retry-pushback-ms", "5000"),)], ids=["ours", "the application's own"]
+)
+def test_when_to_come_again_comes_back_through_this_service(start: Start, own: Any) -> None:
+    def handler(message: Any, context: grpc.ServicerContext) -> Any:
+        now = clock.current().monotonic()
+        remember(
+            FailedCall(
+                code="HTTP_503", received=ErrorChain.of(LEDGER), retry_after=30.0, began=now, ended=now
+            )
+        )
+        context.set_trailing_metadata(own)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "later")
+
+    error = ask(start(handler))
+    (said,) = [int(value) for key, value in error.trailing_metadata() if key == "grpc-retry-pushback-ms"]
+    assert said == 5000 if own else 29_000 < said <= 30_000
+    reading = DIALECT.read(Failure(error))
+    assert reading.retry_after == said / 1000

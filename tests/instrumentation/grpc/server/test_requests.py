@@ -10,8 +10,8 @@ import grpc
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_resilience import Deadline
-from otel_resilience.context import correlation, request
+from otel_resilience import CorrelationManager, Deadline
+from otel_resilience.context import correlation, request, service
 from otel_resilience_instrumentation._settings import Runtime
 from tests.instrumentation.grpc.rpc_server import SERVICE, Client, RpcServer
 from tests.instrumentation.grpc.server.stranger import (
@@ -129,3 +129,25 @@ def test_interceptors_given_by_position_are_kept(start: Start, settings: Setting
         client.get(b"x")
     server.stop(grace=None).wait()
     assert seen == [f"/{SERVICE}/Get"]
+
+
+@pytest.mark.parametrize("kind", ["get", "list"])
+def test_work_whose_deadline_has_passed_is_refused(start: Start, kind: str) -> None:
+    called: list[Any] = []
+    server = start(lambda message, context: called.append(message))
+    error = ask(server, kind, metadata=(("resilience", "deadline=0, chain"),))
+    assert (error.code(), called) == (grpc.StatusCode.DEADLINE_EXCEEDED, [])
+    chain = chain_of(error)
+    assert chain is not None
+    assert (chain.root_cause_code, str(chain.root.kind)) == ("DEADLINE_EXCEEDED", "rejected")
+
+
+def test_the_way_of_a_request_begins_with_what_it_asks_for(start: Start) -> None:
+    seen: list[Any] = []
+
+    def handler(message: Any, context: grpc.ServicerContext) -> bytes:
+        seen.append(CorrelationManager().request_path())
+        return b"ok"
+
+    ask(start(handler))
+    assert seen == [((service.current().name, f"{SERVICE}/Get"),)]
