@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,7 +32,7 @@ class RestartableShop(Shop):
             process.wait(15)
         self._own[service] = environment
         self.processes[service] = self._start(service)
-        self._wait_for(service, time.monotonic() + 60)
+        self._wait_for(service, 60.0)
 
     def _environment_of(self, service: str) -> dict[str, str]:
         return super()._environment_of(service) | self._own.get(service, {})

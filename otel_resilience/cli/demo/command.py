@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from otel_resilience.cli.demo.forward import Forward
-    from otel_resilience.cli.demo.processes import ShopError
+    from otel_resilience.cli.demo.programs import ProgramError
 
     try:
         forward = Forward(args.otlp) if args.otlp else None
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         plan, story, checks = _play(args.fail, forward, console)
-    except ShopError as error:
+    except ProgramError as error:
         print(f"otel-resilience demo: {error}", file=sys.stderr)
         return NOT_AS_IT_MUST_BE
     except KeyboardInterrupt:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import random
-import shutil
-import socket
 import sqlite3
 import subprocess
-import sys
-import sysconfig
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -17,20 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from otel_resilience.cli.demo import programs
 from otel_resilience.cli.demo.fault import WAY, Fault
 from otel_resilience.cli.demo.policies import write_policy_file
 
 _SCRIPTS = Path(__file__).parent / "shop"
 _SECONDS_TO_START = 60.0
 _SECONDS_TO_STOP = 15.0
-#: Below the range from which systems give ports to outgoing connections, so that none of these takes one of ours.
-_PORTS = range(20_000, 32_000)
-#: What must not come in from the environment around the demo.
-_FOREIGN = ("OTEL_", "FLASK_", "WERKZEUG_", "SHOP_")
-
-
-class ShopError(Exception):
-    """The shop could not be started; the message says which service and what it wrote last."""
 
 
 class Shop:
@@ -42,7 +29,7 @@ class Shop:
 
     def __init__(self, directory: Path, endpoint: str, environment: Mapping[str, str] | None = None) -> None:
         self.directory = directory
-        self.ports = dict(zip(WAY, _free_ports(len(WAY)), strict=True))
+        self.ports = dict(zip(WAY, programs.free_ports(len(WAY)), strict=True))
         self.policy_file = directory / "resilience.yaml"
         self._database = directory / "ledger.db"
         self._endpoint = endpoint
@@ -50,14 +37,14 @@ class Shop:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        """Start all four and wait until each takes connections. Raises ``ShopError``."""
+        """Start all four and wait until each takes connections. Raises ``ProgramError``."""
         write_policy_file(self.policy_file, self.ports)
         _create_database(self._database)
         for service in reversed(WAY):
             self.processes[service] = self._start(service)
         ending = time.monotonic() + _SECONDS_TO_START
         for service in WAY:
-            self._wait_for(service, ending)
+            self._wait_for(service, ending - time.monotonic())
 
     def stop(self) -> None:
         """Ask all to end, which sends their last telemetry, and wait for it. Does nothing where they have ended."""
@@ -107,52 +94,22 @@ class Shop:
         self.stop()
 
     def _start(self, service: str) -> subprocess.Popen[bytes]:
-        with self._log_file(service).open("wb") as log:
-            return subprocess.Popen(
-                [_instrument_command(), sys.executable, str(_SCRIPTS / f"{service}.py")],
-                cwd=self.directory,
-                env=self._environment_of(service),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C at the terminal ends the demo, and the demo ends the services.
-                start_new_session=True,
-            )
+        return programs.start(
+            _SCRIPTS / f"{service}.py", self._log_file(service), self._environment_of(service)
+        )
 
-    def _wait_for(self, service: str, ending: float) -> None:
-        while True:
-            if self.processes[service].poll() is not None:
-                raise ShopError(f"{service} ended while starting:\n{_last_lines(self.log(service))}")
-            try:
-                socket.create_connection(("127.0.0.1", self.ports[service]), timeout=1).close()
-                return
-            except OSError:
-                if time.monotonic() > ending:
-                    raise ShopError(
-                        f"{service} did not take connections within {_SECONDS_TO_START:g} s:\n"
-                        f"{_last_lines(self.log(service))}"
-                    ) from None
-                time.sleep(0.05)
+    def _wait_for(self, service: str, seconds: float) -> None:
+        process, log = self.processes[service], self._log_file(service)
+        programs.wait_for(service, process, self.ports[service], log, seconds)
 
     def _environment_of(self, service: str) -> dict[str, str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        bypass = ",".join(filter(None, (os.environ.get("no_proxy", ""), "127.0.0.1")))
-        return own | {
-            "no_proxy": bypass,
-            "NO_PROXY": bypass,
-            "PYTHONUNBUFFERED": "1",
+        return programs.environment_of(service, self._endpoint) | {
             "SHOP_PORT": str(self.ports[service]),
             "SHOP_ORDERS_URL": f"http://127.0.0.1:{self.ports['orders']}",
             "SHOP_PAYMENTS_TARGET": f"127.0.0.1:{self.ports['payments']}",
             "SHOP_LEDGER_URL": f"http://127.0.0.1:{self.ports['ledger']}",
             "SHOP_LEDGER_FILE": str(self._database),
             "SHOP_FAILURE_FILE": str(self._failure_file(service)),
-            "OTEL_SERVICE_NAME": service,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": self._endpoint,
-            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
-            "OTEL_TRACES_EXPORTER": "otlp",
-            "OTEL_METRICS_EXPORTER": "otlp",
-            "OTEL_LOGS_EXPORTER": "otlp",
             # Short, so that a collector sees the breaker open while it is.
             "OTEL_BSP_SCHEDULE_DELAY": "500",
             "OTEL_BLRP_SCHEDULE_DELAY": "500",
@@ -168,34 +125,8 @@ class Shop:
         return self.directory / f"{service}.log"
 
 
-def _instrument_command() -> str:
-    beside = Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument"
-    found = str(beside) if beside.exists() else shutil.which("opentelemetry-instrument")
-    if found is None:
-        raise ShopError("opentelemetry-instrument is not installed: pip install 'otel-resilience[demo]'")
-    return found
-
-
-def _free_ports(count: int) -> list[int]:
-    found: list[int] = []
-    for port in random.sample(_PORTS, len(_PORTS)):
-        with socket.socket() as trial:
-            try:
-                trial.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == count:
-            return found
-    raise ShopError(f"there are no {count} free ports between {_PORTS.start} and {_PORTS.stop}")
-
-
 def _create_database(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE accounts (id TEXT PRIMARY KEY, balance INTEGER NOT NULL)")
         database.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, account TEXT, amount INTEGER)")
         database.execute("INSERT INTO accounts VALUES ('alice', 100000)")
-
-
-def _last_lines(text: str, count: int = 15) -> str:
-    return "\n".join(text.splitlines()[-count:]) or "(it wrote nothing)"

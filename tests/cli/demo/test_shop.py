@@ -13,7 +13,8 @@ import pytest
 
 from otel_resilience.cli.demo import processes
 from otel_resilience.cli.demo.fault import DATABASE_LOST, WAY, read_fault
-from otel_resilience.cli.demo.processes import Shop, ShopError
+from otel_resilience.cli.demo.processes import Shop
+from otel_resilience.cli.demo.programs import ProgramError
 from otel_resilience.cli.demo.receiver import Receiver
 
 SCRIPTS = sorted((Path(processes.__file__).parent / "shop").glob("*.py"))
@@ -99,7 +100,7 @@ def test_what_the_services_say_last_arrives_when_they_are_stopped(receiver: Rece
 def test_a_service_that_does_not_start_is_named_with_its_last_words(tmp_path: Path) -> None:
     shop = Shop(tmp_path, "http://127.0.0.1:9", {"PYTHONHOME": str(tmp_path / "nowhere")})
 
-    with pytest.raises(ShopError, match="gateway ended while starting:\n") as raised, shop:
+    with pytest.raises(ProgramError, match="gateway ended while starting:\n") as raised, shop:
         pytest.fail("it must not start")
 
     assert len(str(raised.value).splitlines()) > 1
