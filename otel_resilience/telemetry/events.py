@@ -165,8 +165,9 @@ class EventEmitter:
     def failed(self, event: ExecutionFailed) -> None:
         """The exception that ended a traced call; its stack once, and only where it began."""
         kind = names.EXECUTION_EXCEPTION
-        if isinstance(event.error, RejectedError) and event.error.__traceback__ is None:
-            return  # our own refusal, never raised so far, which is an event of its own already
+        refused = isinstance(event.error, RejectedError)
+        if refused and (event.error.__traceback__ is None or not event.on_span):
+            return  # our own refusal, which is an event of its own already, and was raised by nobody or by our own call
         on_span = (
             event.on_span and self._signals.exception_on_span and trace.get_current_span().is_recording()
         )
@@ -174,6 +175,9 @@ class EventEmitter:
         if not on_span and not as_log:
             return
         error = event.error
+        recorded = not event.remote and was_recorded(error)
+        if recorded and not event.on_span:
+            return  # a call of ours has ended with it, and nobody has caught it since
         attributes: Attributes = {
             names.POLICY_NAME: event.name,
             names.ERROR_CODE: event.error_code,
@@ -181,7 +185,7 @@ class EventEmitter:
             names.EXCEPTION_MESSAGE: _message(error),
         }
         # A stack costs more than all the rest, and it says what it says where the story begins.
-        if not event.remote and not was_recorded(error):
+        if not event.remote and not recorded:
             attributes[names.EXCEPTION_STACKTRACE] = _stack(error)
         self._emit(kind, event.name, attributes, on_span=on_span)
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 import pytest
 from opentelemetry._logs import SeverityNumber
+from opentelemetry.trace import SpanKind
 
 from otel_resilience import Backoff, CircuitBreaker, CircuitOpenError, Pipeline, RemoteError, Retry
-from otel_resilience.events import CircuitStateChanged
+from otel_resilience.events import CircuitStateChanged, ExecutionFailed
 from otel_resilience.listener import LISTENERS
 from otel_resilience.telemetry import names
 from otel_resilience.telemetry.events import Signals
@@ -152,6 +153,42 @@ def test_a_remote_failure_has_no_stack(observatory: Observatory) -> None:
     [(_, told)] = span_events(observatory, "execute events.remote")
     assert "exception.stacktrace" not in told
     assert told["exception.type"] == "otel_resilience.errors.remote.RemoteError"
+
+
+def test_what_ends_a_request_is_logged_where_it_began_and_not_written_on_a_span_of_others(
+    observatory: Observatory,
+) -> None:
+    with observatory.tracer().start_as_current_span("POST /charge", kind=SpanKind.SERVER):
+        answered_with(raised(OSError("away")))
+    assert span_events(observatory, "POST /charge") == []
+    [(name, severity, told)] = log_events(observatory)
+    assert (name, severity) == ("resilience.execution.exception", SeverityNumber.WARN)
+    assert told["resilience.policy.name"] == "orders"
+    assert "OSError: away" in told["exception.stacktrace"]
+
+
+def test_what_a_call_has_recorded_is_not_recorded_again_by_the_request_that_it_ends(
+    observatory: Observatory,
+) -> None:
+    with observatory.tracer().start_as_current_span("POST /charge", kind=SpanKind.SERVER):
+        with pytest.raises(OSError, match="away") as caught:
+            Pipeline("events.inside", trace=True).call(fail)
+        answered_with(caught.value)
+        answered_with(raised(CircuitOpenError("not called")))
+    assert len(log_events(observatory)) == 1
+
+
+def raised(error: Exception) -> Exception:
+    try:
+        raise error
+    except type(error) as caught:
+        return caught
+
+
+def answered_with(error: Exception) -> None:
+    LISTENERS.announce(
+        ExecutionFailed(name="orders", error=error, error_code="INTERNAL", remote=False, on_span=False)
+    )
 
 
 def test_our_own_refusal_is_one_event_not_two(observatory: Observatory) -> None:
