@@ -51,8 +51,9 @@ class DistributedTracer:
     def record_error(self, exc: E) -> E:
         """Record ``exc`` on the current span, set ``trace_id``, ``span_id`` and ``parent_spans`` on it, and return it.
 
-        Ids are lower-case hex; ``parent_spans`` are those of this process, outermost first. ``None`` and
-        empty outside of a span. What was recorded before is not recorded again.
+        Ids are lower-case hex; ``parent_spans`` are those of this process, outermost first. Outside of a span
+        they are ``None`` and empty, unless the error has its place already. What was recorded in this trace
+        before is not recorded again.
         """
         _record(trace.get_current_span(), exc)
         return exc
@@ -93,6 +94,8 @@ class SpanScope:
             self._span.set_status(Status(StatusCode.ERROR, code_of(error)))
         if self._token is not None:
             otel_context.detach(self._token)
+        if isinstance(error, Exception):
+            was_recorded(error)  # for the trace around, too, if it is another one
         self._span.end()
 
     async def __aenter__(self) -> Span:
@@ -105,10 +108,12 @@ class SpanScope:
 
 
 def _record(span: Span, error: BaseException) -> None:
-    if was_recorded(error):
-        return
-    # A class without a place for them, or one that refuses: the span knows it all the same.
-    with suppress(Exception):
-        error.trace_id, error.span_id, error.parent_spans = parents.identity_of(span)  # type: ignore[attr-defined]  # set on whatever it is
-    if span.is_recording():
+    recorded = was_recorded(error)
+    place = parents.identity_of(span)
+    # On record is what a traced pipeline has recorded too, which says nothing on the user's own object.
+    if getattr(error, "trace_id", None) is None or (place.trace_id is not None and not recorded):
+        # A class without a place for them, or one that refuses: the span knows it all the same.
+        with suppress(Exception):
+            error.trace_id, error.span_id, error.parent_spans = place  # type: ignore[attr-defined]  # set on whatever it is
+    if not recorded and span.is_recording():
         span.record_exception(error)
