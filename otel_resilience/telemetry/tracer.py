@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode, Tracer, TracerProvider
 
 from otel_resilience.context import correlation
@@ -42,11 +41,11 @@ class DistributedTracer:
 
         Also ``async with``.
         """
-        return SpanScope(self._tracer, op, self._service, Context())
+        return SpanScope(self._tracer, op, self._service, is_root=True)
 
     def span(self, op: str) -> SpanScope:
         """``with tracer.span("reserve") as span:`` is a child of the current span. Also ``async with``."""
-        return SpanScope(self._tracer, op, self._service, None)
+        return SpanScope(self._tracer, op, self._service, is_root=False)
 
     def record_error(self, exc: E) -> E:
         """Record ``exc`` on the current span, set ``trace_id``, ``span_id`` and ``parent_spans`` on it, and return it.
@@ -62,11 +61,11 @@ class DistributedTracer:
 class SpanScope:
     """One span that is current inside; entered once, left in the same context."""
 
-    def __init__(self, tracer: Tracer, name: str, service: str | None, context: Context | None) -> None:
+    def __init__(self, tracer: Tracer, name: str, service: str | None, *, is_root: bool) -> None:
         self._tracer = tracer
         self._name = name
         self._service = service
-        self._context = context
+        self._is_root = is_root
         self._span: Span = trace.INVALID_SPAN
         self._token: Any = None
 
@@ -79,10 +78,12 @@ class SpanScope:
         correlation_id = correlation.current()
         if correlation_id is not None:
             attributes[names.CORRELATION_ID] = correlation_id
-        parent = trace.INVALID_SPAN if self._context is not None else trace.get_current_span()
-        self._span = self._tracer.start_span(self._name, self._context, attributes=attributes)
+        parent = trace.INVALID_SPAN if self._is_root else trace.get_current_span()
+        # A root has no parent; everything else that is around it is as it was.
+        context = trace.set_span_in_context(parent) if self._is_root else None
+        self._span = self._tracer.start_span(self._name, context, attributes=attributes)
         parents.remember(self._span, parent)
-        self._token = otel_context.attach(trace.set_span_in_context(self._span, self._context))
+        self._token = otel_context.attach(trace.set_span_in_context(self._span))
         return self._span
 
     def __exit__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import baggage, context, trace
 from opentelemetry.trace import StatusCode
 
 from otel_resilience import ConfigurationError, DistributedTracer, DomainError, Pipeline
@@ -124,6 +124,17 @@ def test_what_was_recorded_outside_of_any_span_is_recorded_in_one(observatory: O
         tracer.record_error(error)
     assert vars(error)["span_id"] == trace.format_span_id(span.get_span_context().span_id)
     assert len(observatory.span("later").events) == 1
+
+
+def test_a_new_root_leaves_the_rest_of_the_context_as_it_is(observatory: Observatory) -> None:
+    tracer = DistributedTracer(tracer_provider=observatory.tracers)
+    token = context.attach(baggage.set_baggage("tenant", "7"))
+    try:
+        with tracer.span("around"), tracer.trace("root"):
+            assert baggage.get_baggage("tenant") == "7"
+    finally:
+        context.detach(token)
+    assert observatory.span("root").parent is None
 
 
 def test_what_ends_a_task_is_no_error_of_the_operation(observatory: Observatory) -> None:
