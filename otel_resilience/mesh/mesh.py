@@ -163,7 +163,8 @@ class ServiceMesh:
     def session(self, service: str) -> requests.Session:
         """A new ``requests.Session`` for ``service``: ``session.get("/accounts/7")``. Needs requests.
 
-        Closed with the mesh at the latest. Rejections are ``requests.ConnectionError`` too. Raises ``ServiceNotFoundError``.
+        Closed with the mesh at the latest. Rejections are ``requests.ConnectionError`` too. Raises
+        ``ServiceNotFoundError``, ``ConfigurationError`` for a name that no URL can have as its host.
         """
         from otel_resilience.mesh.session import MeshSession  # an optional library
 

@@ -14,6 +14,7 @@ from otel_resilience import (
     Backoff,
     CircuitBreaker,
     CircuitOpenError,
+    ConfigurationError,
     Endpoint,
     NoHealthyEndpointError,
     Retry,
@@ -186,6 +187,14 @@ def test_unknown_services_and_closed_meshes() -> None:
         session = mesh.session("payments")
     with pytest.raises(RuntimeError, match="closed"):
         session.get("/")
+
+
+@pytest.mark.parametrize("service", ["pay/ments", "pay ments", "user@payments", "päyments", "payments:80", "[::1]"])
+def test_a_service_that_no_url_can_name_has_no_session(service: str) -> None:
+    with ServiceMesh() as mesh:
+        register(mesh, (1,), name=service)
+        with pytest.raises(ConfigurationError, match="must be a name that a URL can have as its host, got "):
+            mesh.session(service)
 
 
 @pytest.mark.parametrize(
