@@ -30,11 +30,10 @@ from otel_resilience.policies.retry.policy import Retry
 from otel_resilience.policies.timeout.policy import Timeout
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     import grpc
     import requests
+
+_GENERATORS = (Kind.GENERATOR, Kind.ASYNC_GENERATOR)
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Guard)
@@ -112,7 +111,7 @@ class ServiceMesh:
         or what a policy raises; ``TypeError`` for a coroutine function.
         """
         if kind_of(fn) is not Kind.PLAIN:
-            raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is none: use acall()")
+            raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is none{_instead(fn)}")
         line = self.line(service)
         routed = line.routed(operation, idempotent=is_idempotent(operation), opted_in=True)
         if not routed.pipeline.enabled:
@@ -127,7 +126,14 @@ class ServiceMesh:
     @overload
     async def acall(self, service: str, operation: str, fn: Callable[[Endpoint], T]) -> T: ...
     async def acall(self, service: str, operation: str, fn: Callable[[Endpoint], Any]) -> Any:
-        """``call`` in this task; what ``fn`` returns is awaited if it can be."""
+        """``call`` in this task; what ``fn`` returns is awaited if it can be.
+
+        Raises as ``call`` does; ``TypeError`` for a generator, which would run when its endpoint is no longer held.
+        """
+        if kind_of(fn) in _GENERATORS:
+            raise TypeError(
+                f"acall() is for functions and coroutines, {qualified_name(fn)} is a generator{_instead(fn)}"
+            )
         line = self.line(service)
         routed = line.routed(operation, idempotent=is_idempotent(operation), opted_in=True)
         if not routed.pipeline.enabled:
@@ -269,6 +275,10 @@ class ServiceMesh:
 
     def __repr__(self) -> str:
         return f"ServiceMesh(zone={self._zone!r}, services={sorted(self._lines)!r})"
+
+
+def _instead(fn: Callable[..., object]) -> str:
+    return ": guard what reads it" if kind_of(fn) in _GENERATORS else ": use acall()"
 
 
 def _endpoint(service: str) -> Endpoint:

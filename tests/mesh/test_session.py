@@ -189,7 +189,9 @@ def test_unknown_services_and_closed_meshes() -> None:
         session.get("/")
 
 
-@pytest.mark.parametrize("service", ["pay/ments", "pay ments", "user@payments", "päyments", "payments:80", "[::1]"])
+@pytest.mark.parametrize(
+    "service", ["pay/ments", "pay ments", "user@payments", "päyments", "payments:80", "[::1]"]
+)
 def test_a_service_that_no_url_can_name_has_no_session(service: str) -> None:
     with ServiceMesh() as mesh:
         register(mesh, (1,), name=service)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -50,6 +51,25 @@ def test_a_coroutine_function_is_not_for_call() -> None:
 
     with ServiceMesh() as mesh, pytest.raises(TypeError, match="acall"):
         mesh.call("payments", "charge", coroutine)
+
+
+def test_what_gives_items_one_by_one_is_not_for_either() -> None:
+    def items(endpoint: Endpoint) -> Iterator[int]:
+        yield endpoint.port
+
+    async def aitems(endpoint: Endpoint) -> AsyncIterator[int]:
+        yield endpoint.port
+
+    with ServiceMesh() as mesh:
+        register(mesh, (1,))
+        for generator in (items, aitems):
+            with pytest.raises(TypeError, match=r"call\(\) is for plain functions, .*items is none"):
+                mesh.call("payments", "list", generator)
+            with pytest.raises(
+                TypeError, match=r"acall\(\) is for .*items is a generator: guard what reads it"
+            ):
+                asyncio.run(mesh.acall("payments", "list", generator))
+        assert mesh._lines == {}
 
 
 def test_calls_in_calls_have_their_own_endpoints() -> None:
