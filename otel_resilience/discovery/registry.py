@@ -120,6 +120,10 @@ class ServiceRegistry:
         """Whether that name is known, without any instance left too."""
         return self._catalogue.knows(name)
 
+    def spelled(self, host: str) -> str | None:
+        """The known service that is called ``host``, be it in another case, which is all that a URL's host says."""
+        return self._catalogue.spelled(host)
+
     def discover(self, name: str, version: str | None = None, tags: Iterable[str] = ()) -> Endpoint:
         """One healthy endpoint of that version with all these tags, chosen by the registry's balancing.
 

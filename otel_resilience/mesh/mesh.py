@@ -209,11 +209,12 @@ class ServiceMesh:
         return self
 
     def find_line(self, name: str, policies: PolicyFile | None = None) -> Line | None:
-        """``line``, where ``name`` is a service's; ``policies`` are taken over where the mesh has none of a file."""
-        if self._closed or not self.registry.knows(name):
+        """``line``, where ``name`` is a service's in some case; ``policies`` are taken over where the mesh has none of a file."""
+        service = None if self._closed else self.registry.spelled(name)
+        if service is None:
             return None
         self._policies.adopt(policies)
-        return self.line(name)
+        return self.line(service)
 
     def line(self, service: str) -> Line:
         """What is known of ``service``. Raises ``ServiceNotFoundError``, ``RuntimeError`` after ``close``."""
