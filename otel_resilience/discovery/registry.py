@@ -19,7 +19,7 @@ from otel_resilience.discovery.endpoint import Endpoint
 from otel_resilience.discovery.endpoint_state import EndpointState
 from otel_resilience.discovery.interface import Selector
 from otel_resilience.discovery.registration import Membership, Registration
-from otel_resilience.discovery.service_info import InstanceKey, ServiceInfo, tags_of
+from otel_resilience.discovery.service_info import InstanceKey, ServiceInfo, normal_host, tags_of
 from otel_resilience.discovery.using import Using
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.forking import forget_after_fork
@@ -81,7 +81,11 @@ class ServiceRegistry:
 
         It is told by its ``ServiceInfo``, its ``Endpoint``, or its name, host and port.
         """
-        key = instance.key if isinstance(instance, ServiceInfo | Endpoint) else InstanceKey(*instance)
+        if isinstance(instance, ServiceInfo | Endpoint):
+            key = instance.key
+        else:
+            service, host, port = instance
+            key = InstanceKey(service, normal_host(host), port)
         with self._lock:
             membership = self._memberships.pop(key, None)
             if membership is not None:
