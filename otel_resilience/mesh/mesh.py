@@ -23,6 +23,7 @@ from otel_resilience.forking import forget_after_fork
 from otel_resilience.inventory import POLICIES
 from otel_resilience.mesh import installed
 from otel_resilience.mesh.line import Line
+from otel_resilience.mesh.lines import Lines
 from otel_resilience.mesh.policies import MeshPolicies, PolicyFile
 from otel_resilience.policies.bulkhead.policy import Bulkhead
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
@@ -66,7 +67,7 @@ class ServiceMesh:
         self._owns_registry = registry is None or owns_registry
         self._zone = zone
         self._policies = MeshPolicies(policies)
-        self._lines: dict[str, Line] = {}
+        self._lines = Lines(self.registry, zone, self._policies)
         self._clients: weakref.WeakSet[requests.Session | grpc.Channel] = weakref.WeakSet()
         self._closed = False
         self.forget()
@@ -76,7 +77,7 @@ class ServiceMesh:
 
     def forget(self) -> None:
         """In a forked child: have a lock that nobody holds."""
-        # Guards the lines and what is to be closed; nothing else happens under it.
+        # Guards what is to be closed; nothing else happens under it.
         self._lock = threading.Lock()
 
     def set_retry_policy(self, service: str, policy: Retry | None, *, operation: str | None = None) -> None:
@@ -218,20 +219,13 @@ class ServiceMesh:
 
     def line(self, service: str) -> Line:
         """What is known of ``service``. Raises ``ServiceNotFoundError``, ``RuntimeError`` after ``close``."""
-        line = self._lines.get(service)
-        if line is not None and not self._closed:
-            return line
         if self._closed:
             raise RuntimeError("the mesh is closed")
-        # A name that nobody registered gets no line: names may come from users.
-        self.registry.discover_all(service)
-        made = Line(self.registry, service, self._zone, self._policies)
-        with self._lock:
-            return self._lines.setdefault(service, made)
+        return self._lines.to(service)
 
     def ejected(self) -> Iterator[InstanceKey]:
         """The endpoints that are left out now. Reads only."""
-        for line in tuple(self._lines.copy().values()):
+        for line in self._lines:
             yield from line.routes.ejected()
 
     def close(self) -> None:
@@ -275,7 +269,7 @@ class ServiceMesh:
         self._policies.set(service, operation, kind, policy)
 
     def __repr__(self) -> str:
-        return f"ServiceMesh(zone={self._zone!r}, services={sorted(self._lines)!r})"
+        return f"ServiceMesh(zone={self._zone!r}, services={sorted(line.service for line in self._lines)!r})"
 
 
 def _instead(fn: Callable[..., object]) -> str:
