@@ -31,7 +31,7 @@ propagation: internal
 defaults:
   timeout: 2s
   retry: {max_attempts: 3}
-  circuit_breaker: {failure_threshold: 4, recovery_timeout: 10s}
+  circuit_breaker: {failure_rate: 0.5, window_calls: 50, recovery_timeout: 10s}
 services:
   payments:
     match: ["payments:8080", "*.payments.internal", "grpc:shop.v1.Payments"]
@@ -63,7 +63,7 @@ def test_the_documented_file() -> None:
     assert bulkhead.options == BulkheadOptions(max_concurrency=20, max_queue=50, max_wait=0.5)
     assert (total.seconds, attempt.seconds) == (2.0, 0.8)
     assert (retry.options.max_attempts, retry.options.on) == (3, Codes())
-    assert breaker.options == CircuitBreakerOptions(failure_threshold=4, recovery_timeout=10.0)
+    assert breaker.options == CircuitBreakerOptions(failure_rate=0.5, window_calls=50, recovery_timeout=10.0)
 
     charge = config.pipeline("payments", "POST /charge")
     assert kinds(charge) == [Timeout, Bulkhead, Retry, CircuitBreaker, Timeout]
@@ -71,9 +71,20 @@ def test_the_documented_file() -> None:
     assert one(charge, CircuitBreaker) is breaker
 
     accounts = config.pipeline("payments", "GET /accounts/{id}")
-    assert kinds(accounts) == [Timeout, Bulkhead, CircuitBreaker, Timeout]
+    assert kinds(accounts) == [Timeout, Bulkhead, CircuitBreaker]
     assert [each.name for each in (payments, charge, accounts, breaker)] == ["payments"] * 4
     assert config.named_hosts == {"payments", "10.0.0.7", "10.0.0.8"}
+
+
+def test_the_documented_file_is_nothing_to_warn_of(caplog: pytest.LogCaptureFixture) -> None:
+    config = config_of(_CONTRACT)
+    accounts = config.pipeline("payments", "GET /accounts/{id}")
+    assert [each.seconds for each in accounts.policies if isinstance(each, Timeout)] == [0.5]
+    assert [
+        pipeline.warnings for pipeline in (accounts, config.pipeline("payments"), config.pipeline("*"))
+    ] == [()] * 3
+    # Another file's policies of the same names may live on from another test.
+    assert [message for message in caplog.messages if "several live" not in message] == []
 
 
 @pytest.mark.parametrize(
