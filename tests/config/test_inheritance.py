@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
+import inspect
 from typing import Any
 
 import pytest
 
 from otel_resilience.config.config import Config
 from otel_resilience.config.merge import merged
-from otel_resilience.config.policy_shapes import CIRCUIT_BREAKER, RETRY
+from otel_resilience.config.policy_shapes import BULKHEAD, CIRCUIT_BREAKER, FAULT, HEDGE, RATE_LIMITER, RETRY
+from otel_resilience.config.shape import Map
 from otel_resilience.config.specs import PoliciesSpec
 from otel_resilience.outcome import Mode
 from otel_resilience.policies.bulkhead.options import BulkheadOptions
@@ -17,10 +18,14 @@ from otel_resilience.policies.bulkhead.policy import Bulkhead
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
 from otel_resilience.policies.circuit_breaker.state import BreakerState
+from otel_resilience.policies.fault.options import FaultInjectorOptions
+from otel_resilience.policies.hedge.options import HedgeOptions
+from otel_resilience.policies.rate_limit.options import RateLimiterOptions
 from otel_resilience.policies.retry.backoff import Backoff
 from otel_resilience.policies.retry.conditions import Codes
 from otel_resilience.policies.retry.options import RetryOptions
 from otel_resilience.policies.retry.policy import Retry
+from otel_resilience.policies.retry_budget.policy import RetryBudget
 from otel_resilience.policies.timeout.policy import Timeout
 from tests.config.files import config_of, spec_of
 from tests.config.pipelines import kinds, one
@@ -190,15 +195,23 @@ def test_every_option_of_a_policy_can_be_written() -> None:
     assert breaker.state is BreakerState.FORCED_CLOSED
 
 
-def test_the_shapes_know_every_option_that_the_policies_have() -> None:
-    def names(options: Any) -> set[str]:
-        return {field.name for field in dataclasses.fields(options)}
-
-    assert names(CircuitBreakerOptions) | {"force"} == set(CIRCUIT_BREAKER.keys) | {
-        "failures",
-        "failure_results",
-    }
-    assert names(RetryOptions) == set(RETRY.keys) | {"results"}
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        (CircuitBreakerOptions, CIRCUIT_BREAKER),
+        (RetryOptions, RETRY),
+        (Backoff, RETRY.keys["backoff"]),
+        (RetryBudget, RETRY.keys["budget"]),
+        (BulkheadOptions, BULKHEAD),
+        (RateLimiterOptions, RATE_LIMITER),
+        (HedgeOptions, HEDGE),
+        (RetryBudget, HEDGE.keys["budget"]),
+        (FaultInjectorOptions, FAULT),
+    ],
+)
+def test_the_shapes_know_every_option_that_the_policies_have(options: type[Any], shape: Map) -> None:
+    written = set(shape.keys) | {key for key, reason in shape.absent.items() if "in code alone" in reason}
+    assert written - {"force"} == set(inspect.signature(options).parameters)
 
 
 def test_force_open_rejects() -> None:
