@@ -123,14 +123,17 @@ def _policies(tree: Tree) -> PoliciesSpec:
     retry, breaker = tree.get("retry"), tree.get("circuit_breaker")
     hedge, fault = tree.get("hedge"), tree.get("fault")
     bulkhead, limiter = tree.get("bulkhead"), tree.get("rate_limiter")
+    timeout, attempt_timeout = tree.get("timeout"), tree.get("attempt_timeout")
+    if timeout is not None and attempt_timeout is not None and attempt_timeout >= timeout:
+        attempt_timeout = None  # inherited by a narrower total, which always ends first
     return PoliciesSpec(
-        timeout=tree.get("timeout"),
+        timeout=timeout,
         rate_limiter=None if limiter is None else rate_limiter_options(**limiter),
         bulkhead=None if bulkhead is None else bulkhead_options(**bulkhead),
         retry=None if retry is None else _retry(retry),
         hedge=None if hedge is None else _hedge(hedge),
         circuit_breaker=None if breaker is None else _breaker(breaker),
-        attempt_timeout=tree.get("attempt_timeout"),
+        attempt_timeout=attempt_timeout,
         fault=None if fault is None else FaultInjectorOptions(**fault),
     )
 

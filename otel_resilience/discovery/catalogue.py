@@ -42,6 +42,7 @@ class Catalogue:
         self._lock = threading.RLock()
         self._views: dict[str, ServiceView] = {}
         self._without_instances: dict[str, None] = {}
+        self._spellings: dict[str, str] = {}  # by their lower case, the names that have another one
         self._crew = crew = Crew()
         # What runs behind and what tells of changes hold no catalogue: one that is dropped without ``close`` ends too.
         self._monitor = Monitor(crew.submit, _weakly(self, Catalogue._hear))
@@ -68,6 +69,10 @@ class Catalogue:
         if service not in self._views:
             self._wake()
         return service in self._views
+
+    def spelled(self, host: str) -> str | None:
+        """The known service that is called ``host``, be it in another case; ``None`` where there is none."""
+        return host if self.knows(host) else self._spellings.get(host.lower())
 
     def look_up(self, service: str) -> ServiceView:
         """What is known of ``service``. Raises ``ServiceNotFoundError``."""
@@ -156,11 +161,15 @@ class Catalogue:
     def _remember(self, service: str, view: ServiceView) -> None:
         self._without_instances.pop(service, None)
         self._views[service] = view
+        if service.lower() != service:
+            self._spellings[service.lower()] = service
         if not view.entries:
             self._without_instances[service] = None
             if len(self._without_instances) > REMEMBERED:
                 oldest = next(iter(self._without_instances))
                 del self._without_instances[oldest], self._views[oldest]
+                if self._spellings.get(oldest.lower()) == oldest:
+                    del self._spellings[oldest.lower()]
 
     def _hear(self, checked: Checked, wrong: str | None) -> None:
         with self._lock:

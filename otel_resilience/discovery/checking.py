@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 from collections.abc import Awaitable, Callable
 
 from otel_resilience import chance
 from otel_resilience.discovery.health_check import HealthCheck
-from otel_resilience.discovery.probes.answer import CannotProbeError, ProbeFailedError
+from otel_resilience.discovery.probes.answer import CannotProbeError, CannotProbeNowError, ProbeFailedError
 from otel_resilience.discovery.probes.connection import Resolver
 from otel_resilience.discovery.probes.grpc import probe_grpc
 from otel_resilience.discovery.probes.http import probe_http
@@ -22,6 +23,9 @@ MAX_CHECKS = 32
 JITTER = 0.1
 #: The first check comes within this share of an interval: soon, but not all of a start's registrations at once.
 FIRST_WITHIN = 0.1
+
+#: What this process lacks, which would else take all instances out at once.
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _log = logging.getLogger("otel_resilience")
 
@@ -43,10 +47,13 @@ class Checking:
             try:
                 async with self._turns:
                     wrong = await self._ask(key, check)
+            except CannotProbeNowError as error:
+                _log.warning("%s at %s:%d could not be asked: %s", key.service, key.host, key.port, error)
             except CannotProbeError as error:
                 _log.warning("%s at %s:%d is used unchecked: %s", key.service, key.host, key.port, error)
                 return
-            report(wrong)
+            else:
+                report(wrong)
             await asyncio.sleep(check.interval * (1 - JITTER + 2 * JITTER * chance.draw()))
 
     async def _ask(self, key: InstanceKey, check: HealthCheck) -> str | None:
@@ -58,6 +65,8 @@ class Checking:
         except ProbeFailedError as error:
             return str(error)
         except OSError as error:
+            if error.errno in _SHORTAGES:
+                raise CannotProbeNowError(os.strerror(error.errno)) from None
             return os.strerror(error.errno) if error.errno and error.errno > 0 else type(error).__name__
         except (CannotProbeError, asyncio.CancelledError):
             raise

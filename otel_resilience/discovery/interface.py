@@ -15,8 +15,8 @@ Selector = Callable[[], Endpoint]
 class Registry(Protocol):
     """Safe to use from any thread; nothing here waits for the network, a watcher or a health check."""
 
-    def knows(self, name: str) -> bool:
-        """Whether that name was ever registered, at next to no cost: hosts of URLs are asked for."""
+    def spelled(self, host: str) -> str | None:
+        """The name, ever registered, that a URL's ``host`` is in some case, at next to no cost; ``None`` for no service."""
         ...
 
     def discover(self, name: str, version: str | None = None, tags: Iterable[str] = ()) -> Endpoint:

@@ -19,7 +19,7 @@ from otel_resilience.discovery.endpoint import Endpoint
 from otel_resilience.discovery.endpoint_state import EndpointState
 from otel_resilience.discovery.interface import Selector
 from otel_resilience.discovery.registration import Membership, Registration
-from otel_resilience.discovery.service_info import InstanceKey, ServiceInfo, tags_of
+from otel_resilience.discovery.service_info import InstanceKey, ServiceInfo, normal_host, tags_of
 from otel_resilience.discovery.using import Using
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.forking import forget_after_fork
@@ -81,7 +81,11 @@ class ServiceRegistry:
 
         It is told by its ``ServiceInfo``, its ``Endpoint``, or its name, host and port.
         """
-        key = instance.key if isinstance(instance, ServiceInfo | Endpoint) else InstanceKey(*instance)
+        if isinstance(instance, ServiceInfo | Endpoint):
+            key = instance.key
+        else:
+            service, host, port = instance
+            key = InstanceKey(service, normal_host(host), port)
         with self._lock:
             membership = self._memberships.pop(key, None)
             if membership is not None:
@@ -119,6 +123,10 @@ class ServiceRegistry:
     def knows(self, name: str) -> bool:
         """Whether that name is known, without any instance left too."""
         return self._catalogue.knows(name)
+
+    def spelled(self, host: str) -> str | None:
+        """The known service that is called ``host``, be it in another case, which is all that a URL's host says."""
+        return self._catalogue.spelled(host)
 
     def discover(self, name: str, version: str | None = None, tags: Iterable[str] = ()) -> Endpoint:
         """One healthy endpoint of that version with all these tags, chosen by the registry's balancing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -71,7 +72,7 @@ class ServiceInfo:
             self.health_check,
             "a HealthCheck",
         )
-        object.__setattr__(self, "host", self.host.strip("[]").lower())
+        object.__setattr__(self, "host", normal_host(self.host))
         object.__setattr__(self, "tags", tags_of(_THING, self.tags))
         object.__setattr__(self, "metadata", _metadata(self.metadata))
 
@@ -97,13 +98,27 @@ def _metadata(value: Any) -> Mapping[str, str]:
     return MappingProxyType(dict(value))
 
 
+def normal_host(host: str) -> str:
+    """``host`` as instances are told apart by it: lower case, an IPv6 address in its short form and without brackets."""
+    bare = host.strip("[]").lower()
+    return ipaddress.ip_address(bare).compressed if _is_v6(bare) else bare
+
+
 def _is_host(value: Any) -> bool:
     if not isinstance(value, str):
         return False
-    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
-    if not bare or not bare.isprintable() or set(bare) & set(" /@?#[]\\"):
+    bracketed = value.startswith("[") and value.endswith("]")
+    bare = value[1:-1] if bracketed else value
+    if bracketed or ":" in bare:
+        return _is_v6(bare)
+    return bool(bare) and bare.isprintable() and not set(bare) & set(" /@?#[]\\*")
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
         return False
-    return ":" not in bare or bare.count(":") > 1
 
 
 def _require(right: bool, name: str, value: Any, rule: str) -> None:

@@ -65,5 +65,5 @@ class Watch:
             told = newest
             try:
                 self._callback(list(newest))
-            except Exception:
+            except BaseException:  # nobody is above: an exit would end this watch and nothing else, unheard
                 _log.exception("a watch of service %r raised", self.service)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.request import getproxies
+
+from requests.utils import should_bypass_proxies
 
 from otel_resilience.context import endpoint as in_hand
+from otel_resilience.discovery.endpoint import Endpoint
 from otel_resilience.errors.dialects.requests import RequestsDialect
 from otel_resilience.exceptions import NoHealthyEndpointError
 from otel_resilience.mesh.address import as_sent, at_endpoint, certified_name, name_in
@@ -31,12 +35,12 @@ def routed(
             return send(adapter, request, *args, **kwargs)
         endpoint = in_hand.of(name)
         if endpoint is not None:
-            return as_sent(send(adapter, at_endpoint(request, endpoint), *args, **kwargs), request)
+            return _at(endpoint, send, adapter, request, args, kwargs)
         line = find(name)
         if line is None:
             return send(adapter, request, *args, **kwargs)
         with _any_endpoint(line, request) as endpoint:
-            return as_sent(send(adapter, at_endpoint(request, endpoint), *args, **kwargs), request)
+            return _at(endpoint, send, adapter, request, args, kwargs)
 
     return routed_send
 
@@ -52,6 +56,29 @@ def named(attributes: Callable[..., Any]) -> Callable[..., Any]:
         return host, pool
 
     return named_attributes
+
+
+def _at(
+    endpoint: Endpoint,
+    send: Callable[..., Any],
+    adapter: Any,
+    request: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    routed = at_endpoint(request, endpoint)
+    proxies = kwargs.get("proxies")
+    if proxies:
+        kwargs = {**kwargs, "proxies": _for_endpoint(routed.url, proxies)}
+    return as_sent(send(adapter, routed, *args, **kwargs), request)
+
+
+def _for_endpoint(url: str, proxies: Mapping[str, str]) -> dict[str, str]:
+    """``proxies`` without the environment's, where that exempts the endpoint: the session has asked for the service's name."""
+    if not should_bypass_proxies(url, proxies.get("no_proxy")):
+        return dict(proxies)
+    of_environment = getproxies()
+    return {scheme: proxy for scheme, proxy in proxies.items() if of_environment.get(scheme) != proxy}
 
 
 def _any_endpoint(line: Line, request: Any) -> Unguarded:

@@ -23,6 +23,7 @@ from otel_resilience.forking import forget_after_fork
 from otel_resilience.inventory import POLICIES
 from otel_resilience.mesh import installed
 from otel_resilience.mesh.line import Line
+from otel_resilience.mesh.lines import Lines
 from otel_resilience.mesh.policies import MeshPolicies, PolicyFile
 from otel_resilience.policies.bulkhead.policy import Bulkhead
 from otel_resilience.policies.circuit_breaker.policy import CircuitBreaker
@@ -30,11 +31,10 @@ from otel_resilience.policies.retry.policy import Retry
 from otel_resilience.policies.timeout.policy import Timeout
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     import grpc
     import requests
+
+_GENERATORS = (Kind.GENERATOR, Kind.ASYNC_GENERATOR)
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Guard)
@@ -67,7 +67,7 @@ class ServiceMesh:
         self._owns_registry = registry is None or owns_registry
         self._zone = zone
         self._policies = MeshPolicies(policies)
-        self._lines: dict[str, Line] = {}
+        self._lines = Lines(self.registry, zone, self._policies)
         self._clients: weakref.WeakSet[requests.Session | grpc.Channel] = weakref.WeakSet()
         self._closed = False
         self.forget()
@@ -77,7 +77,7 @@ class ServiceMesh:
 
     def forget(self) -> None:
         """In a forked child: have a lock that nobody holds."""
-        # Guards the lines and what is to be closed; nothing else happens under it.
+        # Guards what is to be closed; nothing else happens under it.
         self._lock = threading.Lock()
 
     def set_retry_policy(self, service: str, policy: Retry | None, *, operation: str | None = None) -> None:
@@ -112,7 +112,7 @@ class ServiceMesh:
         or what a policy raises; ``TypeError`` for a coroutine function.
         """
         if kind_of(fn) is not Kind.PLAIN:
-            raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is none: use acall()")
+            raise TypeError(f"call() is for plain functions, {qualified_name(fn)} is none{_instead(fn)}")
         line = self.line(service)
         routed = line.routed(operation, idempotent=is_idempotent(operation), opted_in=True)
         if not routed.pipeline.enabled:
@@ -127,7 +127,14 @@ class ServiceMesh:
     @overload
     async def acall(self, service: str, operation: str, fn: Callable[[Endpoint], T]) -> T: ...
     async def acall(self, service: str, operation: str, fn: Callable[[Endpoint], Any]) -> Any:
-        """``call`` in this task; what ``fn`` returns is awaited if it can be."""
+        """``call`` in this task; what ``fn`` returns is awaited if it can be.
+
+        Raises as ``call`` does; ``TypeError`` for a generator, which would run when its endpoint is no longer held.
+        """
+        if kind_of(fn) in _GENERATORS:
+            raise TypeError(
+                f"acall() is for functions and coroutines, {qualified_name(fn)} is a generator{_instead(fn)}"
+            )
         line = self.line(service)
         routed = line.routed(operation, idempotent=is_idempotent(operation), opted_in=True)
         if not routed.pipeline.enabled:
@@ -163,7 +170,8 @@ class ServiceMesh:
     def session(self, service: str) -> requests.Session:
         """A new ``requests.Session`` for ``service``: ``session.get("/accounts/7")``. Needs requests.
 
-        Closed with the mesh at the latest. Rejections are ``requests.ConnectionError`` too. Raises ``ServiceNotFoundError``.
+        Closed with the mesh at the latest. Rejections are ``requests.ConnectionError`` too. Raises
+        ``ServiceNotFoundError``, ``ConfigurationError`` for a name that no URL can have as its host.
         """
         from otel_resilience.mesh.session import MeshSession  # an optional library
 
@@ -202,28 +210,22 @@ class ServiceMesh:
         return self
 
     def find_line(self, name: str, policies: PolicyFile | None = None) -> Line | None:
-        """``line``, where ``name`` is a service's; ``policies`` are taken over where the mesh has none of a file."""
-        if self._closed or not self.registry.knows(name):
+        """``line``, where ``name`` is a service's in some case; ``policies`` are taken over where the mesh has none of a file."""
+        service = None if self._closed else self.registry.spelled(name)
+        if service is None:
             return None
         self._policies.adopt(policies)
-        return self.line(name)
+        return self.line(service)
 
     def line(self, service: str) -> Line:
         """What is known of ``service``. Raises ``ServiceNotFoundError``, ``RuntimeError`` after ``close``."""
-        line = self._lines.get(service)
-        if line is not None and not self._closed:
-            return line
         if self._closed:
             raise RuntimeError("the mesh is closed")
-        # A name that nobody registered gets no line: names may come from users.
-        self.registry.discover_all(service)
-        made = Line(self.registry, service, self._zone, self._policies)
-        with self._lock:
-            return self._lines.setdefault(service, made)
+        return self._lines.to(service)
 
     def ejected(self) -> Iterator[InstanceKey]:
         """The endpoints that are left out now. Reads only."""
-        for line in tuple(self._lines.copy().values()):
+        for line in self._lines:
             yield from line.routes.ejected()
 
     def close(self) -> None:
@@ -267,7 +269,11 @@ class ServiceMesh:
         self._policies.set(service, operation, kind, policy)
 
     def __repr__(self) -> str:
-        return f"ServiceMesh(zone={self._zone!r}, services={sorted(self._lines)!r})"
+        return f"ServiceMesh(zone={self._zone!r}, services={sorted(line.service for line in self._lines)!r})"
+
+
+def _instead(fn: Callable[..., object]) -> str:
+    return ": guard what reads it" if kind_of(fn) in _GENERATORS else ": use acall()"
 
 
 def _endpoint(service: str) -> Endpoint:

@@ -13,6 +13,7 @@ from otel_resilience.context import deadline
 from otel_resilience.context import endpoint as in_hand
 from otel_resilience.errors.dialects.http import may_be_repeated
 from otel_resilience.errors.dialects.requests import RequestsDialect, begin_again, is_replayable, shortened
+from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.mesh import adapter
 from otel_resilience.mesh.address import name_in
@@ -37,6 +38,10 @@ class MeshSession(requests.Session):
     """
 
     def __init__(self, service: str, line: Callable[[str], Line]) -> None:
+        if not _is_a_host(service):
+            raise ConfigurationError(
+                f"ServiceMesh session service must be a name that a URL can have as its host, got {service!r}"
+            )
         super().__init__()
         self._service = service
         self._line = line
@@ -54,6 +59,15 @@ class MeshSession(requests.Session):
         if name_in(request.url or "") != self._service.lower() or in_hand.of(self._service) is not None:
             return super().send(request, **kwargs)
         return _SessionCall(super().send, self._line(self._service), request, kwargs).make()
+
+
+def _is_a_host(service: str) -> bool:
+    """Whether the host of a URL can be ``service``: else requests to it would go to whatever else the URL says."""
+    try:
+        url = requests.Request("GET", f"http://{service}/").prepare().url
+    except requests.RequestException:
+        return False
+    return url is not None and name_in(url) == service.lower()
 
 
 class _SessionCall:

@@ -1,16 +1,21 @@
-"""Which exceptions are on record with their stack: one record for each, at its origin."""
+"""Which exceptions are on record with their stack: one record for each in a trace, at its origin."""
 
 from __future__ import annotations
 
+from opentelemetry import trace
+
+#: Holds the trace: an exception that is made once and raised again and again belongs to many.
 _MARK = "_otel_resilience_recorded"
 
 
 def was_recorded(error: BaseException) -> bool:
-    """Whether this very exception is on record already; from now on it is."""
-    if getattr(error, _MARK, False):
+    """Whether this very exception is on record in the current trace, outside of any in whichever; from now on it is."""
+    trace_id = trace.get_current_span().get_span_context().trace_id
+    known = getattr(error, _MARK, None)
+    if known is not None and trace_id in (known, trace.INVALID_TRACE_ID):
         return True
     try:
-        setattr(error, _MARK, True)
+        setattr(error, _MARK, trace_id)
     except Exception:  # a class without a place for it, or one that refuses: better twice than not at all
         return False
     return False

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode, Tracer, TracerProvider
 
 from otel_resilience.context import correlation
@@ -42,17 +41,18 @@ class DistributedTracer:
 
         Also ``async with``.
         """
-        return SpanScope(self._tracer, op, self._service, Context())
+        return SpanScope(self._tracer, op, self._service, is_root=True)
 
     def span(self, op: str) -> SpanScope:
         """``with tracer.span("reserve") as span:`` is a child of the current span. Also ``async with``."""
-        return SpanScope(self._tracer, op, self._service, None)
+        return SpanScope(self._tracer, op, self._service, is_root=False)
 
     def record_error(self, exc: E) -> E:
         """Record ``exc`` on the current span, set ``trace_id``, ``span_id`` and ``parent_spans`` on it, and return it.
 
-        Ids are lower-case hex; ``parent_spans`` are those of this process, outermost first. ``None`` and
-        empty outside of a span. What was recorded before is not recorded again.
+        Ids are lower-case hex; ``parent_spans`` are those of this process, outermost first. Outside of a span
+        they are ``None`` and empty, unless the error has its place already. What was recorded in this trace
+        before is not recorded again.
         """
         _record(trace.get_current_span(), exc)
         return exc
@@ -61,11 +61,11 @@ class DistributedTracer:
 class SpanScope:
     """One span that is current inside; entered once, left in the same context."""
 
-    def __init__(self, tracer: Tracer, name: str, service: str | None, context: Context | None) -> None:
+    def __init__(self, tracer: Tracer, name: str, service: str | None, *, is_root: bool) -> None:
         self._tracer = tracer
         self._name = name
         self._service = service
-        self._context = context
+        self._is_root = is_root
         self._span: Span = trace.INVALID_SPAN
         self._token: Any = None
 
@@ -78,10 +78,12 @@ class SpanScope:
         correlation_id = correlation.current()
         if correlation_id is not None:
             attributes[names.CORRELATION_ID] = correlation_id
-        parent = trace.INVALID_SPAN if self._context is not None else trace.get_current_span()
-        self._span = self._tracer.start_span(self._name, self._context, attributes=attributes)
+        parent = trace.INVALID_SPAN if self._is_root else trace.get_current_span()
+        # A root has no parent; everything else that is around it is as it was.
+        context = trace.set_span_in_context(parent) if self._is_root else None
+        self._span = self._tracer.start_span(self._name, context, attributes=attributes)
         parents.remember(self._span, parent)
-        self._token = otel_context.attach(trace.set_span_in_context(self._span, self._context))
+        self._token = otel_context.attach(trace.set_span_in_context(self._span))
         return self._span
 
     def __exit__(
@@ -93,6 +95,8 @@ class SpanScope:
             self._span.set_status(Status(StatusCode.ERROR, code_of(error)))
         if self._token is not None:
             otel_context.detach(self._token)
+        if isinstance(error, Exception):
+            was_recorded(error)  # for the trace around, too, if it is another one
         self._span.end()
 
     async def __aenter__(self) -> Span:
@@ -105,10 +109,12 @@ class SpanScope:
 
 
 def _record(span: Span, error: BaseException) -> None:
-    if was_recorded(error):
-        return
-    # A class without a place for them, or one that refuses: the span knows it all the same.
-    with suppress(Exception):
-        error.trace_id, error.span_id, error.parent_spans = parents.identity_of(span)  # type: ignore[attr-defined]  # set on whatever it is
-    if span.is_recording():
+    recorded = was_recorded(error)
+    place = parents.identity_of(span)
+    # On record is what a traced pipeline has recorded too, which says nothing on the user's own object.
+    if getattr(error, "trace_id", None) is None or (place.trace_id is not None and not recorded):
+        # A class without a place for them, or one that refuses: the span knows it all the same.
+        with suppress(Exception):
+            error.trace_id, error.span_id, error.parent_spans = place  # type: ignore[attr-defined]  # set on whatever it is
+    if not recorded and span.is_recording():
         span.record_exception(error)

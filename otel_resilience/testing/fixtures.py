@@ -13,8 +13,8 @@ from otel_resilience.testing.switch import resilience_off
 
 @pytest.fixture
 def resilience_clock() -> Iterator[ManualClock]:
-    """A clock that only moves when told; waits of threads move it, so no test sleeps."""
-    with ManualClock() as clock:
+    """A clock that only moves when told; waits of threads and tasks move it, so no test sleeps."""
+    with ManualClock(auto=True) as clock:
         yield clock
 
 

@@ -17,15 +17,18 @@ from otel_resilience.clock import Clock, Timer
 class ManualClock:
     """A clock for threads and asyncio that stands still until it is told to move.
 
-    In use inside ``with``. ``sleep`` moves it at once, so nothing waits; in asyncio, waits and timeouts come due when
-    ``advance`` passes them, or by themselves with ``auto=True`` as soon as somebody waits. Seconds; not thread-safe.
+    In use inside ``with``. In threads ``sleep`` moves it at once, so nothing waits. In asyncio, waits and timeouts
+    come due when ``advance`` passes them; with ``auto=True`` the waits of policies move it too, from one end of a
+    wait to the next, each at its own instant. Seconds; not thread-safe.
     """
 
     def __init__(self, start: float = 1_000.0, wall: float = 1_700_000_000.0, *, auto: bool = False) -> None:
         self._now = start
         self._wall_offset = wall - start
         self._auto = auto
-        self._timers: list[tuple[float, int, _ManualTimer]] = []
+        self._timers: list[_Due] = []
+        self._waits: list[_Due] = []  # those among the timers that move an ``auto`` clock
+        self._moved_by: asyncio.AbstractEventLoop | None = None
         self._order = itertools.count()
         self._replaced: Clock | None = None
         self.slept: list[float] = []
@@ -64,19 +67,39 @@ class ManualClock:
             if not waiting.done():
                 waiting.set_result(None)
 
-        timer = self.call_later(seconds, wake)
+        due = self._add(seconds, wake)
         if self._auto:
-            # Not at once: what comes due may cancel this very task, which must be waiting by then.
-            asyncio.get_running_loop().call_soon(self.advance, seconds)
+            self._move_for(due)
         try:
             await waiting
         finally:
-            timer.cancel()
+            due[-1].cancel()
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        timer = _ManualTimer(callback)
-        heapq.heappush(self._timers, (self._now + seconds, next(self._order), timer))
-        return timer
+        return self._add(seconds, callback)[-1]
+
+    def _add(self, seconds: float, callback: Callable[[], object]) -> _Due:
+        due = (self._now + seconds, next(self._order), _ManualTimer(callback))
+        heapq.heappush(self._timers, due)
+        return due
+
+    def _move_for(self, due: _Due) -> None:
+        heapq.heappush(self._waits, due)
+        loop = asyncio.get_running_loop()
+        if self._moved_by is not loop:
+            self._moved_by = loop
+            # Not at once: what comes due may cancel this very task, which must be waiting by then.
+            loop.call_soon(self._move, loop)
+
+    def _move(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Go to the next end of a wait, and on when those have acted who were woken there."""
+        while self._waits and self._waits[0][-1].is_over:
+            heapq.heappop(self._waits)
+        if not self._waits:
+            self._moved_by = None
+            return
+        self.advance(max(0.0, self._waits[0][0] - self._now))
+        loop.call_soon(self._move, loop)
 
     def advance(self, seconds: float) -> None:
         """Move on by ``seconds``, calling what comes due in its order, each at its own instant."""
@@ -104,6 +127,10 @@ class _ManualTimer:
     def __init__(self, callback: Callable[[], object]) -> None:
         self._callback: Callable[[], object] | None = callback
 
+    @property
+    def is_over(self) -> bool:
+        return self._callback is None
+
     def cancel(self) -> None:
         self._callback = None
 
@@ -111,3 +138,7 @@ class _ManualTimer:
         callback, self._callback = self._callback, None
         if callback is not None:
             callback()
+
+
+#: An instant, the order of those of one instant, and what is to be done.
+_Due = tuple[float, int, _ManualTimer]

@@ -43,6 +43,7 @@ KNOWN_BY: dict[str, tuple[str, ...]] = {
     ),
     "requests": (
         "otel_resilience.errors.dialects.requests",
+        "otel_resilience.mesh.adapter",
         "otel_resilience.mesh.session",
         "otel_resilience.cli.demo.shop",
         "otel_resilience_instrumentation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import threading
@@ -18,7 +19,8 @@ from otel_resilience import HealthCheck, NoHealthyEndpointError, ServiceRegistry
 from otel_resilience.discovery import checking
 from otel_resilience.discovery.checking import Checking
 from otel_resilience.discovery.endpoint_state import EndpointState
-from otel_resilience.discovery.probes.answer import CannotProbeError
+from otel_resilience.discovery.probes.answer import CannotProbeError, CannotProbeNowError
+from otel_resilience.discovery.probes.connection import Resolver
 from otel_resilience.discovery.service_info import InstanceKey
 from otel_resilience.testing import Draws
 from tests.discovery.instances import eventually, info, ports
@@ -148,6 +150,48 @@ async def test_what_cannot_be_asked_is_used_unchecked(
         await Checking().run(InstanceKey("payments", "h", 1), HealthCheck(grpc=""), heard.append)
     assert heard == []
     assert "payments at h:1 is used unchecked: grpcio is not installed" in caplog.text
+
+
+async def test_what_this_process_is_short_of_says_nothing_of_the_instance(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers: list[Exception | None] = [
+        OSError(errno.EMFILE, "files"),
+        OSError(errno.ECONNREFUSED, "no"),
+        None,
+    ]
+    heard: list[str | None] = []
+    done = asyncio.Event()
+
+    async def probe(*_: object) -> None:
+        if len(answers) == 1:
+            done.set()
+        if error := answers.pop(0):
+            raise error
+
+    monkeypatch.setattr(checking, "probe_tcp", probe)
+    with Draws([0.0]):
+        check = HealthCheck(tcp=True, interval=0.001)
+        asking = asyncio.create_task(Checking().run(InstanceKey("payments", "h", 1), check, heard.append))
+        await asyncio.wait_for(done.wait(), 10)
+        await asyncio.sleep(0)
+        asking.cancel()
+    assert heard == ["Connection refused", None]
+    assert "payments at h:1 could not be asked: Too many open files" in caplog.text
+
+
+async def test_a_resolver_without_threads_left_is_one_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = Resolver(most=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", _no_thread)
+        for _ in range(3):
+            with pytest.raises(CannotProbeNowError, match="can't start new thread"):
+                await asyncio.wait_for(resolver.addresses("localhost", 1), 10)
+    assert "127.0.0.1" in await asyncio.wait_for(resolver.addresses("localhost", 1), 10)
+
+
+def _no_thread(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 async def test_not_too_many_are_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,12 @@ from tests.discovery.instances import info
         ("host", "x:80"),
         ("host", "a b"),
         ("host", None),
+        ("host", "*"),
+        ("host", "*.shop"),
+        ("host", "[x]"),
+        ("host", "[10.0.0.7]"),
+        ("host", "[::1"),
+        ("host", "::zz"),
         ("port", 0),
         ("port", 65536),
         ("port", "80"),
@@ -49,6 +55,25 @@ def test_a_bad_value_of_an_instance_is_named(field: str, value: Any) -> None:
         ConfigurationError, match=rf"ServiceInfo {field} must be .*, got {re.escape(repr(value))}"
     ):
         ServiceInfo(**{**good, field: value})
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ("Payments.Shop", "payments.shop"),
+        ("[2001:DB8::1]", "2001:db8::1"),
+        ("2001:0db8:0:0::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("payment_gateway", "payment_gateway"),
+        ("zürich.example", "zürich.example"),
+    ],
+)
+def test_a_host_is_one_however_it_is_written(said: str, known: str) -> None:
+    with ServiceRegistry() as registry:
+        registry.register(info(host=known))
+        registry.register(info(host=said))
+        assert [each.host for each in registry.discover_all("payments")] == [known]
+        assert registry.deregister(("payments", said, 8080))
 
 
 @pytest.mark.parametrize("missing", ["name", "host", "port"])

@@ -187,3 +187,19 @@ def test_who_is_there_and_who_is_known() -> None:
             assert ports(registry.instances("payments")) == [1, 2]
         assert registry.knows("payments"), "its last instance has gone"
         assert registry.instances("payments") == []
+
+
+def test_a_service_is_found_by_a_host_in_whatever_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "REMEMBERED", 1)
+    with ServiceRegistry() as registry:
+        with registry.register(info(name="PaymentService")), registry.register(info(name="ledger")):
+            assert [registry.spelled(host) for host in ("paymentservice", "PaymentService", "ledger")] == [
+                "PaymentService",
+                "PaymentService",
+                "ledger",
+            ]
+            assert registry.spelled("mail") is None
+        assert registry.spelled("ledger") is None, "forgotten, as one is enough to remember"
+        registry.register(info(name="Mail")).deregister()
+        registry.register(info(name="notes")).deregister()
+        assert registry.spelled("mail") is None

@@ -92,12 +92,15 @@ def test_a_watch_that_hangs_holds_up_nobody() -> None:
         eventually(lambda: hanging == [[], [1, 2, 3]])  # the newest only
 
 
-def test_a_watch_that_raises_is_told_the_next_time(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_a_watch_that_raises_is_told_the_next_time(
+    caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
     told: list[list[int]] = []
 
     def fail(endpoints: list[Endpoint]) -> None:
         told.append(ports(endpoints))
-        raise ZeroDivisionError
+        raise error
 
     with ServiceRegistry() as registry:
         registry.watch("payments", fail)

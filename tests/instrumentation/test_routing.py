@@ -81,6 +81,23 @@ def test_endpoints_of_the_file_are_called_by_the_services_name(
     assert first.headers["resilience"] == "attempt=1, chain"
 
 
+@pytest.mark.parametrize("by", ["file", "mesh"])
+def test_the_case_of_a_services_name_does_not_matter_in_a_url(
+    settings: Settings, servers: list[ScriptedServer], by: str
+) -> None:
+    address = servers[0].address
+    settings(
+        f'services: {{PaymentService: {{endpoints: ["{address}"]}}}}' if by == "file" else "mode: enforce"
+    )
+    with ServiceMesh() as mesh:
+        if by == "mesh":
+            info = ServiceInfo(name="PaymentService", host="127.0.0.1", port=servers[0].port)
+            mesh.install().registry.register(info)  # type: ignore[attr-defined]  # the mesh's own registry
+        for name in ("PaymentService", "paymentservice"):
+            assert requests.get(f"http://{name}/charge").status_code == 200
+    assert asked(servers) == [2, 0]
+
+
 def test_the_files_policies_are_around_and_a_retry_goes_elsewhere(
     policies: Callable[..., Runtime], servers: list[ScriptedServer]
 ) -> None:

@@ -14,6 +14,7 @@ from otel_resilience import (
     Backoff,
     CircuitBreaker,
     CircuitOpenError,
+    ConfigurationError,
     Endpoint,
     NoHealthyEndpointError,
     Retry,
@@ -170,6 +171,42 @@ def test_rejections_and_timeouts_are_the_clients_own(
     assert isinstance(refused.value, NoHealthyEndpointError)
 
 
+@pytest.fixture
+def proxy(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> ScriptedServer:
+    """The proxy of the environment."""
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, server.url)
+    return server
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "by_proxy"),
+    [("127.0.0.0/8", False), ("payments", False), ("10.0.0.0/8", True), ("", True)],
+)
+def test_what_the_environment_says_of_proxies_holds_for_endpoints(
+    mesh: ServiceMesh,
+    servers: list[ScriptedServer],
+    proxy: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    no_proxy: str,
+    by_proxy: bool,
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, no_proxy)
+    with mesh.session("payments") as session:
+        assert session.get("/x").status_code == 200
+    assert (len(proxy.asked), sum(asked(servers))) == ((1, 0) if by_proxy else (0, 1))
+
+
+def test_a_proxy_of_the_callers_own_is_used(
+    mesh: ServiceMesh, servers: list[ScriptedServer], server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+    with mesh.session("payments") as session:
+        assert session.get("/x", proxies={"http": server.url}).status_code == 200
+    assert (len(server.asked), asked(servers)) == (1, [0, 0])
+
+
 def test_a_prepared_request_is_as_it_was(mesh: ServiceMesh) -> None:
     with mesh.session("payments") as session:
         prepared = session.prepare_request(requests.Request("GET", "/x"))
@@ -186,6 +223,16 @@ def test_unknown_services_and_closed_meshes() -> None:
         session = mesh.session("payments")
     with pytest.raises(RuntimeError, match="closed"):
         session.get("/")
+
+
+@pytest.mark.parametrize(
+    "service", ["pay/ments", "pay ments", "user@payments", "päyments", "payments:80", "[::1]"]
+)
+def test_a_service_that_no_url_can_name_has_no_session(service: str) -> None:
+    with ServiceMesh() as mesh:
+        register(mesh, (1,), name=service)
+        with pytest.raises(ConfigurationError, match="must be a name that a URL can have as its host, got "):
+            mesh.session(service)
 
 
 @pytest.mark.parametrize(

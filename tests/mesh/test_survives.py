@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -50,6 +51,25 @@ def test_a_coroutine_function_is_not_for_call() -> None:
 
     with ServiceMesh() as mesh, pytest.raises(TypeError, match="acall"):
         mesh.call("payments", "charge", coroutine)
+
+
+def test_what_gives_items_one_by_one_is_not_for_either() -> None:
+    def items(endpoint: Endpoint) -> Iterator[int]:
+        yield endpoint.port
+
+    async def aitems(endpoint: Endpoint) -> AsyncIterator[int]:
+        yield endpoint.port
+
+    with ServiceMesh() as mesh:
+        register(mesh, (1,))
+        for generator in (items, aitems):
+            with pytest.raises(TypeError, match=r"call\(\) is for plain functions, .*items is none"):
+                mesh.call("payments", "list", generator)
+            with pytest.raises(
+                TypeError, match=r"acall\(\) is for .*items is a generator: guard what reads it"
+            ):
+                asyncio.run(mesh.acall("payments", "list", generator))
+        assert len(mesh._lines) == 0
 
 
 def test_calls_in_calls_have_their_own_endpoints() -> None:
@@ -195,7 +215,7 @@ def test_a_forked_child_begins_with_nobody_ejected() -> None:
                 pass
         assert len(list(mesh.ejected())) == 1
         line = mesh.line("payments")
-        with line.routes._lock, line._lock, mesh._lock, mesh._policies._lock:
+        with line.routes._lock, line._lock, mesh._lock, mesh._lines._lock, mesh._policies._lock:
             pid = os.fork()
             if pid == 0:
                 well = False
@@ -216,6 +236,20 @@ def test_a_pipeline_is_made_once_for_what_shares_it() -> None:
         line = mesh.line("payments")
         pipelines: set[Pipeline] = {line.routed(f"operation {number}").pipeline for number in range(100)}
         assert len(pipelines) == 1, "operations may come from users"
+
+
+def test_services_that_come_and_go_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "REMEMBERED", 2)
+    monkeypatch.setattr("otel_resilience.mesh.lines.SWEEP_ABOVE", 4)
+    with ServiceMesh() as mesh:
+        register(mesh, (1,))
+        for number in range(40):
+            register(mesh, (1,), name=f"job-{number}")
+            mesh.call(f"job-{number}", "run", lambda endpoint: endpoint.port)
+            mesh.registry.deregister((f"job-{number}", "10.0.0.7", 1))  # type: ignore[attr-defined]  # the mesh's own
+            line = mesh.line("payments")
+        assert len(mesh._lines) <= 8
+        assert mesh.line("payments") is line, "what is known of a service that is there is kept"
 
 
 def test_a_service_that_is_forgotten_during_a_call_takes_no_errors_place(

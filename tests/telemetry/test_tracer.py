@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import baggage, context, trace
 from opentelemetry.trace import StatusCode
 
-from otel_resilience import ConfigurationError, DistributedTracer, DomainError
+from otel_resilience import ConfigurationError, DistributedTracer, DomainError, Pipeline
 from otel_resilience.context import correlation
 from tests.telemetry.observatory import Observatory
 
@@ -72,6 +72,69 @@ def test_a_recorded_error_knows_its_place_and_is_returned(observatory: Observato
     assert len(outer.events) == 1
     outside = tracer.record_error(ValueError())
     assert (vars(outside)["trace_id"], vars(outside)["parent_spans"]) == (None, ())
+
+
+def test_what_a_traced_pipeline_has_recorded_still_gets_its_place(observatory: Observatory) -> None:
+    tracer = DistributedTracer(tracer_provider=observatory.tracers)
+    error = OSError("away")
+
+    def away() -> None:
+        raise error
+
+    with tracer.trace("outer") as span:
+        with pytest.raises(OSError, match="away"):
+            Pipeline("ledger", trace=True).call(away)
+        assert tracer.record_error(error) is error
+    assert vars(error)["trace_id"] == trace.format_trace_id(span.get_span_context().trace_id)
+    assert vars(error)["span_id"] == trace.format_span_id(span.get_span_context().span_id)
+    assert observatory.span("outer").events == (), "it is on record inside"
+    assert [event.name for event in observatory.span("execute ledger").events] == [
+        "resilience.execution.exception"
+    ]
+
+
+def test_an_exception_that_is_raised_again_belongs_to_the_trace_in_hand(observatory: Observatory) -> None:
+    tracer = DistributedTracer(tracer_provider=observatory.tracers)
+    always_the_same = ValueError("made once, when its module was imported")
+    for number in range(2):
+        with pytest.raises(ValueError, match="made once"), tracer.trace(f"request {number}"):
+            raise always_the_same
+        span = observatory.span(f"request {number}")
+        assert vars(always_the_same)["trace_id"] == trace.format_trace_id(span.get_span_context().trace_id)
+        assert len(span.events) == 1
+    tracer.record_error(always_the_same)
+    assert vars(always_the_same)["trace_id"] is not None, "outside of any span it keeps the last place"
+
+
+def test_a_trace_within_a_trace_records_what_escapes_both_once(observatory: Observatory) -> None:
+    tracer = DistributedTracer(tracer_provider=observatory.tracers)
+    error = ValueError()
+    with pytest.raises(ValueError), tracer.trace("outer"), tracer.trace("inner"):
+        raise error
+    inner = observatory.span("inner").get_span_context()
+    assert vars(error)["trace_id"] == trace.format_trace_id(inner.trace_id)
+    assert [len(observatory.span(name).events) for name in ("inner", "outer")] == [1, 0]
+    assert observatory.span("outer").status.status_code is StatusCode.ERROR
+
+
+def test_what_was_recorded_outside_of_any_span_is_recorded_in_one(observatory: Observatory) -> None:
+    tracer = DistributedTracer(tracer_provider=observatory.tracers)
+    error = tracer.record_error(KeyError("x"))
+    with tracer.trace("later") as span:
+        tracer.record_error(error)
+    assert vars(error)["span_id"] == trace.format_span_id(span.get_span_context().span_id)
+    assert len(observatory.span("later").events) == 1
+
+
+def test_a_new_root_leaves_the_rest_of_the_context_as_it_is(observatory: Observatory) -> None:
+    tracer = DistributedTracer(tracer_provider=observatory.tracers)
+    token = context.attach(baggage.set_baggage("tenant", "7"))
+    try:
+        with tracer.span("around"), tracer.trace("root"):
+            assert baggage.get_baggage("tenant") == "7"
+    finally:
+        context.detach(token)
+    assert observatory.span("root").parent is None
 
 
 def test_what_ends_a_task_is_no_error_of_the_operation(observatory: Observatory) -> None:

@@ -73,6 +73,37 @@ def _fail() -> None:
     raise OSError
 
 
+async def test_waits_side_by_side_end_each_at_its_own_instant() -> None:
+    ended: dict[str, float] = {}
+
+    async def work(name: str, seconds: float) -> None:
+        attempts = iter((OSError(), None))
+
+        async def once() -> None:
+            if error := next(attempts):
+                raise error
+            ended[name] = clock.monotonic()
+
+        retry = Retry(name, on=OSError, backoff=Backoff(initial=seconds, jitter="none"))
+        await Pipeline(name, Timeout(seconds + 0.5), retry).acall(once)
+
+    with ManualClock(0.0, auto=True) as clock:
+        await asyncio.gather(work("side.long", 10.0), work("side.short", 1.0), work("side.longer", 12.0))
+    assert ended == {"side.short": 1.0, "side.long": 10.0, "side.longer": 12.0}
+
+
+def test_a_clock_goes_on_in_another_event_loop_after_one_that_was_cut_off() -> None:
+    async def cut_off() -> None:
+        waiting = asyncio.ensure_future(clock.asleep(5.0))
+        await asyncio.sleep(0)
+        waiting.cancel()
+
+    with ManualClock(0.0, auto=True) as clock:
+        asyncio.run(cut_off())
+        asyncio.run(asyncio.wait_for(clock.asleep(1.0), 10))
+    assert clock.slept == [5.0, 1.0]
+
+
 def test_draws_come_in_turn_and_the_last_one_for_ever_after() -> None:
     draws = Draws([0.1, 0.2])
     assert [draws() for _ in range(4)] == [0.1, 0.2, 0.2, 0.2]
@@ -97,6 +128,15 @@ def test_the_fixtures_are_found_by_pytest(pytester: pytest.Pytester) -> None:
             assert len(resilience_clock.slept) == 2
             assert resilience_events.events
 
+        async def test_time_in_tasks(resilience_clock):
+            calls = []
+            async def flaky():
+                calls.append(1)
+                if len(calls) < 3:
+                    raise OSError
+            await Retry("a", on=OSError).acall(flaky)
+            assert len(resilience_clock.slept) == 2
+
         def test_off(without_resilience):
             breaker = CircuitBreaker("b")
             breaker.force_open()
@@ -104,4 +144,6 @@ def test_the_fixtures_are_found_by_pytest(pytester: pytest.Pytester) -> None:
         """
     )
     # By their entry point alone, as users find them.
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+    pytester.runpytest_subprocess(
+        "-p", "no:cacheprovider", "--asyncio-mode=auto", timeout=60
+    ).assert_outcomes(passed=3)

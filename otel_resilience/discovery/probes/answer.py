@@ -9,3 +9,7 @@ class ProbeFailedError(Exception):
 
 class CannotProbeError(Exception):
     """This process cannot ask: says nothing of the instance."""
+
+
+class CannotProbeNowError(CannotProbeError):
+    """This process is short of what asking takes (files, threads, memory), which may be over by the next time."""

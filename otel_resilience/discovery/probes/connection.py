@@ -9,6 +9,8 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from otel_resilience.discovery.probes.answer import CannotProbeNowError
+
 #: Longest status line that is read.
 _LIMIT = 4096
 
@@ -24,7 +26,7 @@ class Resolver:
         self._free = asyncio.Semaphore(most)
 
     async def addresses(self, host: str, port: int) -> list[str]:
-        """The addresses of ``host``. Raises ``OSError``."""
+        """The addresses of ``host``. Raises ``OSError``, ``CannotProbeNowError``."""
         try:
             return [str(ipaddress.ip_address(host))]
         except ValueError:
@@ -55,7 +57,11 @@ class Resolver:
             except RuntimeError:
                 pass  # the loop was closed meanwhile
 
-        threading.Thread(target=resolve, name="otel-resilience-resolver", daemon=True).start()
+        try:
+            threading.Thread(target=resolve, name="otel-resilience-resolver", daemon=True).start()
+        except RuntimeError as error:  # no thread can be started
+            self._free.release()
+            raise CannotProbeNowError(str(error)) from None
         return await found
 
 

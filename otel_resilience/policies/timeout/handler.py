@@ -76,6 +76,7 @@ class TimeoutHandler:
         self, service: str, operation: str, fn: Callable[[], Any], timeout: float | None = None
     ) -> Any:
         """Await ``fn`` in this task, which is cancelled when the time is over."""
+        self._require_open()
         guard = Timeout(self._seconds(service, operation, timeout))
         guard.bind(f"{service}.{operation}")
         return await guard.acall(fn)
@@ -111,10 +112,13 @@ class TimeoutHandler:
             )
         return seconds
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the TimeoutHandler is closed")
+
     def _pool(self, service: str) -> WorkerPool:
         with self._lock:
-            if self._closed:
-                raise RuntimeError("the TimeoutHandler is closed")
+            self._require_open()
             pool = self._pools.get(service)
             if pool is None:
                 pool = self._pools[service] = WorkerPool(f"{service} timeout", self._most)

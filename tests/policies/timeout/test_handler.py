@@ -82,6 +82,8 @@ def test_closing_ends_every_thread_within_a_second() -> None:
         assert not thread.is_alive()
     with pytest.raises(RuntimeError, match="is closed"):
         handler.call_with_timeout("a", "x", lambda: None)
+    with pytest.raises(RuntimeError, match="is closed"):
+        asyncio.run(handler.acall_with_timeout("a", "x", lambda: None))
 
 
 @pytest.mark.parametrize(
