@@ -58,7 +58,7 @@ class QueueService:
             await self.connection.publish(message.reply, body, headers=headers or None)
 
         await self.connection.subscribe(subject, group, cb=answer)
-        await self.connection.flush()
+        await known_to_the_server(self.connection)
 
     def fail(self, error: Exception, operation: str, headers: dict[str, str]) -> None:
         """Write the chain of `error`, this service's hop last, into the headers of a message."""
@@ -77,6 +77,13 @@ class QueueService:
                 yield
         finally:
             context.detach(token)
+
+
+async def known_to_the_server(connection: Client) -> None:
+    """Wait until the server has every subscription made so far."""
+    # The client sends the ping of a flush ahead of what it still has to write, a subscription too: only the second ping comes behind it.
+    await connection.flush()
+    await connection.flush()
 
 
 def outgoing_headers() -> dict[str, str]:

@@ -23,7 +23,7 @@ from otel_resilience import (
 from otel_resilience.testing import ManualClock
 from otel_resilience_instrumentation import _settings
 from otel_resilience_instrumentation.httpx import HttpxInstrumentor
-from tests.backends.queue_service import QueueService, outgoing_headers
+from tests.backends.queue_service import QueueService, known_to_the_server, outgoing_headers
 from tests.instrumentation.http_server import Reply, ScriptedServer
 from tests.telemetry.observatory import Observatory, attributes
 
@@ -110,7 +110,7 @@ async def test_a_failure_two_queue_hops_away_arrives_whole(
     await shop.ledger.serve("ledger.charge", charge)
     tap = await connect()
     everything = await tap.subscribe(">")
-    await tap.flush()
+    await known_to_the_server(tap)
     chain = await shop.checkout_fails()
     assert [(hop.service, hop.operation, hop.code) for hop in chain.hops] == [
         ("ledger", "ledger.charge", "DB_UNAVAILABLE"),
