@@ -50,10 +50,10 @@ types: ## mypy --strict over both packages
 	@$(development)
 	.venv/bin/mypy
 
-backends: ## obtain Jaeger, Prometheus and Alertmanager into .backends/
+backends: ## obtain Jaeger, Prometheus, Alertmanager and NATS into .backends/
 	@python=$$(tools/find-python) && "$$python" tools/backends/obtain.py
 
-test-backends: backends ## the tests that run the demo against them
+test-backends: backends ## the tests that run against them: the demo, alerts, a queue
 	@$(development)
 	.venv/bin/python -m pytest tests/backends $(ARGS)
 

@@ -51,6 +51,7 @@ KNOWN_BY: dict[str, tuple[str, ...]] = {
     "httpx": ("otel_resilience_instrumentation",),
     "flask": ("otel_resilience.cli.demo.shop", "otel_resilience_instrumentation"),
     "wrapt": ("otel_resilience_instrumentation",),
+    "structlog": (),
     "rich": ("otel_resilience.cli",),
     "yaml": ("otel_resilience.config.yaml_document", "otel_resilience.cli"),
     "tomllib": ("otel_resilience.config.toml_document",),

@@ -18,6 +18,7 @@ FITTING = {
     "amtool": "amtool, version 0.31.0 (branch: HEAD)",
     "prometheus": "prometheus, version 3.9.1 (branch: HEAD) --web.enable-otlp-receiver",
     "promtool": "promtool, version 3.9.1 (branch: HEAD)",
+    "nats-server": "nats-server: v2.12.4",
     "jaeger": "- name: jaeger_storage_exporter - name: spanmetrics - name: otlphttp - name: healthcheckv2",
 }
 # As much of `go` as is asked for: a module in a folder, and a build that writes the programs into the folder after -o.
@@ -29,6 +30,7 @@ case "$1" in
     while [ $# -gt 0 ]; do
       case "$1" in
         -o) into=$2 ;;
+        .) echo built > "${into}nats-server" ;;
         ./cmd/*) echo built > "$into${1#./cmd/}" ;;
       esac
       shift
@@ -70,8 +72,8 @@ def test_what_fits_is_linked_from_the_path_once(path: Path, tmp_path: Path) -> N
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     for name in FITTING:
         assert (into / "bin" / name).resolve() == path / name
-    assert first.stdout.count(f"linked from the PATH ({path})") == 3
-    assert second.stdout.count("as before") == 3
+    assert first.stdout.count(f"linked from the PATH ({path})") == 4
+    assert second.stdout.count("as before") == 4
 
 
 def test_what_does_not_fit_is_built_once(path: Path, tmp_path: Path) -> None:
@@ -79,14 +81,16 @@ def test_what_does_not_fit_is_built_once(path: Path, tmp_path: Path) -> None:
     put(path, "go", GO)
     put(path, "prometheus", "echo 'prometheus, version 2.42.0'")
     put(path, "jaeger", "echo 'jaeger-all-in-one 1.60'")
+    put(path, "nats-server", "echo 'nats-server: v2.1.9'")
     first, second = obtain(path, into), obtain(path, into)
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert f"{path / 'prometheus'} does not fit" in first.stdout
     assert f"{path / 'jaeger'} does not fit" in first.stdout
-    for name in ("prometheus", "promtool", "jaeger"):
+    assert f"{path / 'nats-server'} does not fit" in first.stdout
+    for name in ("prometheus", "promtool", "jaeger", "nats-server"):
         assert (into / "bin" / name).read_text() == "built\n"
     assert (into / "bin" / "amtool").is_symlink()
-    assert second.stdout.count("there already") == 2
+    assert second.stdout.count("there already") == 3
     assert "building" not in second.stdout
 
 

@@ -143,3 +143,19 @@ def test_one_line_at_start(tmp_path: Path) -> None:
     assert "resilience_requests" in line
     assert "resilience_grpc" not in line
     assert line.endswith("resilience.yaml; services guarded: local; mode enforce")
+
+
+def test_an_application_may_log_a_correlation_id_of_its_own(tmp_path: Path) -> None:
+    # A log record factory of ours that set the attribute would make this line raise, in the application (decision 0008).
+    said = said_by(
+        """
+        import logging, sys
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter("%(correlation_id)s %(message)s"))
+        logger = logging.getLogger("shop")
+        logger.addHandler(handler)
+        logger.warning("paid", extra={"correlation_id": "mine"})
+        """,
+        tmp_path,
+    )
+    assert said == "mine paid"

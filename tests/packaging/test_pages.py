@@ -36,7 +36,7 @@ PAGES = {
     "CorrelationManager": "correlation",
 }
 #: Pages that show lines out of a program, which only need to be Python.
-FRAGMENTS = {"bulkhead", "correlation", "mesh", "rate_limiter", "timeout_handler"}
+FRAGMENTS = {"bulkhead", "mesh", "rate_limiter", "timeout_handler"}
 READ = [*sorted(DOCS.glob("*.md")), PROJECT / "README.md"]
 
 

@@ -28,7 +28,7 @@ def said_by(program: Path, *arguments: str) -> str:
 
 def version_said_by(program: Path) -> tuple[int, int]:
     """Major and minor version of `<program> --version`; (0, 0) if it says none."""
-    found = re.search(r"version v?(\d+)\.(\d+)", said_by(program, "--version"))
+    found = re.search(r"(?:version|nats-server:) v?(\d+)\.(\d+)", said_by(program, "--version"))
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
@@ -52,25 +52,45 @@ def _reads_url_files(program: Path) -> bool:
     return version_said_by(program) >= (0, 26)
 
 
+def _has_message_headers(program: Path) -> bool:
+    # 2.2 brought them, and JetStream; 2.9 is the oldest that the tests have run with.
+    return version_said_by(program) >= (2, 9)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
     """One download: a Go module at a version, and the programs built from it.
 
-    `programs` maps each program's name to the test that one found on the PATH must pass to be used instead.
+    `programs` maps each program's name to the test that one found on the PATH must pass to be used instead. `packages` are what is
+    built: by default `./cmd/<program>` for each of them.
     """
 
     title: str
     module: str
     version: str
     programs: dict[str, Callable[[Path], bool]]
+    packages: tuple[str, ...] = ()
 
     @property
     def pinned(self) -> str:
         """`module@version`, as Go writes it."""
         return f"{self.module}@{self.version}"
 
+    @property
+    def built_from(self) -> list[str]:
+        """The packages to build, relative to the module's folder."""
+        return list(self.packages) or [f"./cmd/{program}" for program in self.programs]
+
 
 COMPONENTS = (
+    Component(
+        title="NATS 2.12",
+        module="github.com/nats-io/nats-server/v2",
+        # The last that asks for no newer Go than the others do.
+        version="v2.12.4",
+        programs={"nats-server": _has_message_headers},
+        packages=(".",),
+    ),
     Component(
         title="Alertmanager 0.31",
         module="github.com/prometheus/alertmanager",

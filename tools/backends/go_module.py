@@ -34,8 +34,8 @@ def download(go: Path, pinned: str) -> Path:
     return Path(json.loads(answer.stdout)["Dir"])
 
 
-def build(go: Path, folder: Path, programs: list[str], into: Path) -> None:
-    """Build `./cmd/<program>` for each program into the folder `into`, with a line of progress now and then."""
+def build(go: Path, folder: Path, packages: list[str], into: Path) -> None:
+    """Build the programs of `packages`, named as Go names them, into the folder `into`, with a line of progress now and then."""
     command = [
         str(go),
         "build",
@@ -46,7 +46,7 @@ def build(go: Path, folder: Path, programs: list[str], into: Path) -> None:
         "-p",
         PARALLEL_COMPILATIONS,
     ]
-    command += ["-v", "-o", f"{into}{os.sep}", *(f"./cmd/{program}" for program in programs)]
+    command += ["-v", "-o", f"{into}{os.sep}", *packages]
     said: list[str] = []
     with (
         subprocess.Popen(

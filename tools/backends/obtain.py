@@ -1,4 +1,4 @@
-"""Obtain Jaeger, Prometheus and Alertmanager for the backend tests: `python tools/backends/obtain.py`, which is `make backends`.
+"""Obtain Jaeger, Prometheus, Alertmanager and NATS for the backend tests: `python tools/backends/obtain.py`, which is `make backends`.
 
 Programs that fit and are already on the PATH are linked; the others are built from their Go modules. All end in `.backends/bin/` of this
 repository, and a second run does nothing. Exit status 1 and one clear message if something cannot be had.
@@ -46,7 +46,7 @@ def obtain(component: Component, folder: Path) -> str:
     print(f"  {component.title}: building {component.pinned}, which takes minutes the first time", flush=True)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(dir=folder) as unfinished:
-        build(go, download(go, component.pinned), list(component.programs), Path(unfinished))
+        build(go, download(go, component.pinned), component.built_from, Path(unfinished))
         for program in wanted:
             (Path(unfinished) / program.name).replace(program)
     stamp.parent.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,7 @@ def find_or_install_go() -> Path:
         raise UnobtainableError(
             f"Go {oldest} or newer is needed to build the backends, and none was found on the PATH or in the usual places.\n"
             f"  Install it (Debian, Ubuntu: the package {APT_PACKAGE} where it is at least {oldest}; anywhere: https://go.dev/dl/),\n"
-            "  or put jaeger 2, prometheus 3, promtool, alertmanager and amtool on the PATH; then run this again."
+            "  or put jaeger 2, prometheus 3, promtool, alertmanager, amtool and nats-server on the PATH; then run this again."
         )
     return go
 
