@@ -144,15 +144,13 @@ def _chain(
     if ending.error is None and ending.status == 429:
         return ErrorChain.of(own)  # this service's own refusal, whatever failed before it
     own = replace(own, exhausted=is_exhausted(ending.error) or (failed is not None and failed.exhausted))
-    # What decides on retries is the root's word; a hop on the way only passes it on.
-    passing = replace(own, retryable=False, kind=HopKind.LOCAL)
     carried = None if reading is None else reading.chain
     if carried is not None:
-        return aggregate.carried_by(carried.extended(passing), current.failures)
+        return aggregate.carried_by(carried.extended(own.passing_on()), current.failures)
     if failed is None:
         return ErrorChain.of(own)
     if failed.received is not None:
-        return failed.extended(passing)
+        return failed.extended(own.passing_on())
     # The root keeps what failed, whatever it answers.
     return failed.extended(replace(own, code=failed.code, kind=failed.kind, retryable=failed.retryable))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -59,3 +59,7 @@ class Hop:
                 f"Hop span_id must be 16 lower-case hex digits, not all zero, got {self.span_id!r}"
             )
         object.__setattr__(self, "kind", HopKind(self.kind))
+
+    def passing_on(self) -> Hop:
+        """This hop after another one: what decides on retries, and where it was met, is the root's word alone."""
+        return replace(self, retryable=False, kind=HopKind.LOCAL)

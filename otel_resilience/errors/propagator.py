@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from otel_resilience import clock
 from otel_resilience.context import service as services
-from otel_resilience.errors.adopt import attach, error_chain
+from otel_resilience.errors.adopt import attach, error_chain, is_exhausted
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codecs import error_chain as codec
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, get_field
@@ -53,11 +53,14 @@ class ErrorPropagator:
             code=reading.code or "INTERNAL",
             kind=reading.kind,
             retryable=reading.retryable,
+            exhausted=is_exhausted(error),
             trace_id=identity.trace_id,
             span_id=identity.span_id,
             timestamp=datetime.fromtimestamp(clock.current().wall(), UTC),
         )
-        attach(error, ErrorChain.of(hop) if reading.chain is None else reading.chain.extended(hop))
+        attach(
+            error, ErrorChain.of(hop) if reading.chain is None else reading.chain.extended(hop.passing_on())
+        )
         return error
 
     def inject(self, error: BaseException, carrier: MutableMapping[str, str]) -> None:
@@ -67,12 +70,12 @@ class ErrorPropagator:
         if seen is not None:
             carrier[CHAIN_FIELD] = codec.encode(seen)
 
-    def extract(self, carrier: Mapping[str, Any]) -> ErrorChain | None:
+    def extract(self, carrier: Mapping[str, Any] | None) -> ErrorChain | None:
         """The chain in ``carrier`` (keys without regard to case), ``None`` where there is none.
 
-        One that is garbled or too large is ignored and counted; nothing is raised.
+        ``None`` is a message without headers. One that is garbled or too large is ignored and counted; nothing is raised.
         """
-        text = get_field(carrier, CHAIN_FIELD)
+        text = get_field(carrier or {}, CHAIN_FIELD)
         if text is None:
             return None
         try:

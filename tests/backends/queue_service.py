@@ -39,7 +39,7 @@ class QueueService:
     async def ask(self, subject: str) -> bytes:
         """The answer of whoever serves `subject`; `RemoteError` if it is a failure."""
         reply = await self.connection.request(subject, b"", ANSWER_SECONDS, headers=outgoing_headers())
-        received = self.errors.extract(reply.headers or {})
+        received = self.errors.extract(reply.headers)
         if received is not None:
             raise RemoteError(received)
         return reply.data

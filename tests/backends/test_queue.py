@@ -172,7 +172,7 @@ async def test_work_that_has_no_time_left_is_refused_and_the_refusal_is_the_root
     await shop.ledger.serve("ledger.charge", charge)
     headers = {"resilience": "deadline=0, chain"}
     reply = await shop.near.connection.request("ledger.charge", b"", 10, headers=headers)
-    chain = shop.near.errors.extract(reply.headers or {})
+    chain = shop.near.errors.extract(reply.headers)
     assert chain is not None
     assert [(hop.service, hop.code, hop.kind) for hop in chain.hops] == [
         ("ledger", "DEADLINE_EXCEEDED", "rejected")
@@ -227,7 +227,7 @@ async def test_a_message_that_fails_at_each_delivery_is_dead_with_its_chain_and_
     assert (letter.data, (letter.headers or {})["Tenant"]) == (b"3 EUR", "acme")
     with shop.orders.in_hand(letter):
         assert manager.current() == "order-42"
-        received = shop.orders.errors.extract(letter.headers or {})
+        received = shop.orders.errors.extract(letter.headers)
         assert received is not None
         headers = outgoing_headers()
         shop.orders.fail(RemoteError(received), letter.subject, headers)
@@ -236,7 +236,7 @@ async def test_a_message_that_fails_at_each_delivery_is_dead_with_its_chain_and_
     (told,) = await (await jetstream.pull_subscribe("dead.order", durable="shop")).fetch(1, timeout=10)
     with shop.near.in_hand(told):
         assert manager.current() == "order-42"
-    arrived = shop.near.errors.extract(told.headers or {})
+    arrived = shop.near.errors.extract(told.headers)
     assert arrived is not None
     assert arrived.services_involved == ("ledger", "orders")
     assert (arrived.root_cause_code, arrived.root.operation) == ("CARD_REFUSED", "work.charge")

@@ -110,6 +110,20 @@ def test_a_chain_goes_through_any_mapping_of_strings() -> None:
     assert received.root.timestamp is None
 
 
+def test_who_has_given_up_says_so_and_what_decides_is_said_by_the_root_alone() -> None:
+    failure = DomainError("BUSY", "later", retryable=True)
+    mark_exhausted(failure)
+    ErrorPropagator("ledger").propagate(failure)
+    ErrorPropagator("payments").propagate(failure)
+    carrier: dict[str, str] = {}
+    ErrorPropagator("payments").inject(failure, carrier)
+    assert carrier["error-chain"] == '"ledger";c=BUSY;r;e, "payments";c=BUSY;e'
+
+
+def test_a_message_without_headers_has_none() -> None:
+    assert ErrorPropagator().extract(None) is None
+
+
 def test_a_garbled_carrier_is_ignored() -> None:
     assert ErrorPropagator("orders").extract({"error-chain": '"unclosed'}) is None
     assert ErrorPropagator("orders").extract({}) is None
