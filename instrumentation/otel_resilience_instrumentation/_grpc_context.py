@@ -9,17 +9,38 @@ import grpc
 Metadata = tuple[tuple[str, str | bytes], ...]
 
 
-class WatchedContext(grpc.ServicerContext):
-    """Delegates everything to the real context; ``status`` and ``aborted`` are what the handler has said through this one."""
+class Watching:
+    """Delegates to the real context; ``status`` and ``aborted`` are what the handler has said through this one."""
 
-    def __init__(self, context: grpc.ServicerContext) -> None:
-        self._context: Any = context
+    def __init__(self, context: Any) -> None:
+        self._context = context
         self._trailing: Metadata = ()
         self.status: grpc.StatusCode | None = None
         self.aborted = False
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_context" not in vars(self):
+            raise AttributeError(name)
         return getattr(self._context, name)
+
+    def set_code(self, code: grpc.StatusCode) -> None:
+        self.status = code if isinstance(code, grpc.StatusCode) else grpc.StatusCode.UNKNOWN
+        self._context.set_code(code)
+
+    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
+        self._trailing = pairs(trailing_metadata)
+        self._context.set_trailing_metadata(self._trailing)
+
+    def known_trailing_metadata(self) -> Metadata:
+        """What will be sent by now, set through this context or around it."""
+        try:
+            return pairs(self._context.trailing_metadata())
+        except (AttributeError, NotImplementedError):  # a context of somebody else's that cannot tell
+            return self._trailing
+
+
+class WatchedContext(Watching, grpc.ServicerContext):
+    """The context of a handler that runs in a thread of a sync server."""
 
     def abort(self, code: grpc.StatusCode, details: str) -> Any:
         # OK is no way to abort: gRPC makes it UNKNOWN.
@@ -30,23 +51,8 @@ class WatchedContext(grpc.ServicerContext):
     def abort_with_status(self, status: Any) -> Any:
         self.status = grpc.StatusCode.UNKNOWN if status.code is grpc.StatusCode.OK else status.code
         self.aborted = True
-        self._trailing = _pairs(status.trailing_metadata)
+        self._trailing = pairs(status.trailing_metadata)
         return self._context.abort_with_status(status)
-
-    def set_code(self, code: grpc.StatusCode) -> None:
-        self.status = code if isinstance(code, grpc.StatusCode) else grpc.StatusCode.UNKNOWN
-        self._context.set_code(code)
-
-    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
-        self._trailing = _pairs(trailing_metadata)
-        self._context.set_trailing_metadata(self._trailing)
-
-    def known_trailing_metadata(self) -> Metadata:
-        """What will be sent by now, set through this context or around it."""
-        try:
-            return _pairs(self._context.trailing_metadata())
-        except (AttributeError, NotImplementedError):  # a context of somebody else's that cannot tell
-            return self._trailing
 
     def was_left_by_its_caller(self, error: Exception) -> bool:
         """Whether ``error`` is gRPC's own word for a caller that has gone: nothing is answered then."""
@@ -101,5 +107,6 @@ class WatchedContext(grpc.ServicerContext):
         return self._context.set_details(details)
 
 
-def _pairs(metadata: Any) -> Metadata:
+def pairs(metadata: Any) -> Metadata:
+    """``metadata``, in whatever form, as pairs."""
     return tuple((pair[0], pair[1]) for pair in metadata or ())
