@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -10,10 +11,14 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 class Watching:
-    """Delegates to the real context; ``status`` and ``aborted`` are what the handler has said through this one."""
+    """Delegates to the real context; ``status`` and ``aborted`` are what the handler has said through this one.
 
-    def __init__(self, context: Any) -> None:
+    ``tell`` is for those that send a status before the handler ends: it tells of it what is to be told.
+    """
+
+    def __init__(self, context: Any, tell: Callable[[], None]) -> None:
         self._context = context
+        self._tell = tell
         self._trailing: Metadata = ()
         self.status: grpc.StatusCode | None = None
         self.aborted = False
@@ -28,13 +33,13 @@ class Watching:
         self._context.set_code(code)
 
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:
-        self._trailing = pairs(trailing_metadata)
+        self._trailing = _pairs(trailing_metadata)
         self._context.set_trailing_metadata(self._trailing)
 
     def known_trailing_metadata(self) -> Metadata:
         """What will be sent by now, set through this context or around it."""
         try:
-            return pairs(self._context.trailing_metadata())
+            return _pairs(self._context.trailing_metadata())
         except (AttributeError, NotImplementedError):  # a context of somebody else's that cannot tell
             return self._trailing
 
@@ -51,7 +56,7 @@ class WatchedContext(Watching, grpc.ServicerContext):
     def abort_with_status(self, status: Any) -> Any:
         self.status = grpc.StatusCode.UNKNOWN if status.code is grpc.StatusCode.OK else status.code
         self.aborted = True
-        self._trailing = pairs(status.trailing_metadata)
+        self._trailing = _pairs(status.trailing_metadata)
         return self._context.abort_with_status(status)
 
     def was_left_by_its_caller(self, error: Exception) -> bool:
@@ -107,6 +112,5 @@ class WatchedContext(Watching, grpc.ServicerContext):
         return self._context.set_details(details)
 
 
-def pairs(metadata: Any) -> Metadata:
-    """``metadata``, in whatever form, as pairs."""
+def _pairs(metadata: Any) -> Metadata:
     return tuple((pair[0], pair[1]) for pair in metadata or ())

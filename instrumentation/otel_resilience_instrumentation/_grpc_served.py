@@ -45,11 +45,14 @@ class Watched(Protocol):
 
 W = TypeVar("W", bound=Watched)
 
+#: Makes the watched context of the real one and of what tells how the RPC ended.
+Watch = Callable[[Any, Callable[[], None]], W]
+
 
 class ServedRpc(Generic[W]):
     """One RPC: a ``with`` block around its handler, which gets ``context``. The block's end is the RPC's."""
 
-    def __init__(self, operation: str, context: Any, watch: Callable[[Any], W]) -> None:
+    def __init__(self, operation: str, context: Any, watch: Watch[W]) -> None:
         pairs = [tuple(pair) for pair in context.invocation_metadata() or ()]
         left = context.time_remaining()
         self.scope = _inbound.enter(
@@ -58,7 +61,7 @@ class ServedRpc(Generic[W]):
             operation=operation,
             deadline_seconds=left if left is not None and left < _ENDLESS else None,
         )
-        self.context = watch(context)
+        self.context = watch(context, self.end)
         self._span = trace.get_current_span()
         self._ended = False
         adopt(self.scope.request, self._span)
@@ -117,14 +120,27 @@ class ServedRpc(Generic[W]):
             context.set_trailing_metadata(kept)
 
 
-def begin(operation: str, context: Any, watch: Callable[[Any], W]) -> ServedRpc[W] | None:
-    """Begin to answer; ``None`` where our part fails, and the handler gets its context as it is."""
+class LeftAlone:
+    """An RPC that our part failed to enter: its handler gets its context as it is."""
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *ending: object) -> None:
+        """Nothing was entered."""
+
+
+def begin(operation: str, context: Any, watch: Watch[W]) -> ServedRpc[W] | LeftAlone:
+    """Begin to answer an RPC, whose handler is called inside ``with``. Never raises."""
     try:
         _processor.ensure_added()
         return ServedRpc(operation, context, watch)
     except Exception:
         _log.exception("an RPC is answered without its fields")
-        return None
+        return LeftAlone(context)
 
 
 def behavior_of(handler: Any) -> Behavior:

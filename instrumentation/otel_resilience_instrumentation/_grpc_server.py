@@ -16,6 +16,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from otel_resilience_instrumentation._grpc_context import WatchedContext
 from otel_resilience_instrumentation._grpc_served import (
     Behavior,
+    Watch,
     begin,
     behavior_of,
     with_behavior,
@@ -23,8 +24,6 @@ from otel_resilience_instrumentation._grpc_served import (
 )
 
 _log = logging.getLogger("otel_resilience")
-
-Watch = Callable[[Any], WatchedContext]
 
 #: What ``grpc.server`` takes after the pool; the official instrumentation looks for interceptors by name alone.
 _OPTIONS = ("handlers", "interceptors", "options", "maximum_concurrent_rpcs", "compression", "xds")
@@ -68,23 +67,16 @@ def _wrapped(handler: Any, method: str) -> Any:
     return with_behavior(handler, wrapped)
 
 
-def told(behavior: Behavior, operation: str, *, streams: bool, watch: Watch = WatchedContext) -> Behavior:
+def told(behavior: Behavior, operation: str, *, streams: bool, watch: Watch[Any] = WatchedContext) -> Behavior:
     """``behavior``, which runs in a thread, with the end of each RPC told; ``streams``: it makes many responses."""
 
     def answer(request: Any, context: Any) -> Any:
-        rpc = begin(operation, context, watch)
-        if rpc is None:
-            return behavior(request, context)
-        with rpc:
+        with begin(operation, context, watch) as rpc:
             return behavior(request, rpc.context)
 
     # A stream is produced in one thread and one context, that of the RPC: the scope may stay open between two messages.
     def stream(request: Any, context: Any) -> Iterator[Any]:
-        rpc = begin(operation, context, watch)
-        if rpc is None:
-            yield from behavior(request, context)
-            return
-        with rpc:
+        with begin(operation, context, watch) as rpc:
             yield from behavior(request, rpc.context)
 
     return stream if streams else answer
