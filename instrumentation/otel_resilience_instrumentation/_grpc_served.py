@@ -72,7 +72,9 @@ class ServedRpc(Generic[W]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        if error is None or isinstance(error, Exception):  # else the server is stopped, or the caller has gone
+        if error is None or isinstance(
+            error, Exception
+        ):  # else the server is stopped, or the caller has gone
             self.end(error)
         self.scope.leave()
 

@@ -67,7 +67,9 @@ def _wrapped(handler: Any, method: str) -> Any:
     return with_behavior(handler, wrapped)
 
 
-def told(behavior: Behavior, operation: str, *, streams: bool, watch: Watch[Any] = WatchedContext) -> Behavior:
+def told(
+    behavior: Behavior, operation: str, *, streams: bool, watch: Watch[Any] = WatchedContext
+) -> Behavior:
     """``behavior``, which runs in a thread, with the end of each RPC told; ``streams``: it makes many responses."""
 
     def answer(request: Any, context: Any) -> Any:

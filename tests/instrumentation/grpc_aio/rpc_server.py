@@ -62,7 +62,9 @@ class AioRpcServer:
     async def __aenter__(self) -> Self:
         self._pool = ThreadPoolExecutor(max_workers=2)
         self._server = grpc.aio.server(self._pool, options=[("grpc.so_reuseport", 0)])
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, self.methods()),))
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(SERVICE, self.methods()),)
+        )
         self.port = self._server.add_insecure_port("127.0.0.1:0")
         await self._server.start()
         return self

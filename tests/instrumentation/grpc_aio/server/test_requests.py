@@ -64,7 +64,9 @@ async def test_what_a_caller_says_is_known_to_the_handler(
     assert len(made) == 32
 
 
-async def test_a_plain_function_in_a_thread_knows_it_too_and_leaves_nothing_behind(settings: Settings) -> None:
+async def test_a_plain_function_in_a_thread_knows_it_too_and_leaves_nothing_behind(
+    settings: Settings,
+) -> None:
     seen: list[Any] = []
 
     def handler(message: Any, context: Any) -> bytes:
