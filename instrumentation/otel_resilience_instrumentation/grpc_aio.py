@@ -29,6 +29,13 @@ class GrpcAioInstrumentor(LayeredInstrumentor):
     needs = "opentelemetry.instrumentation.grpc"
 
     def layers(self, module: ModuleType) -> Iterable[Layer]:
+        from otel_resilience_instrumentation import _grpc_aio_channel as ours
         from otel_resilience_instrumentation import _grpc_aio_server
 
+        channel = module.aio._channel.Channel
+        yield Layer(channel, "__init__", ours.knowing_its_peer)
+        yield Layer(channel, "unary_unary", ours.guarding(ours.UnaryUnary))
+        yield Layer(channel, "unary_stream", ours.guarding(ours.UnaryStream))
+        yield Layer(channel, "stream_unary", ours.guarding(ours.StreamUnary))
+        yield Layer(channel, "stream_stream", ours.guarding(ours.StreamStream))
         yield Layer(module.aio, "server", _grpc_aio_server.with_interceptor)
