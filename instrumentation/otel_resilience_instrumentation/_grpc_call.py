@@ -1,19 +1,12 @@
-"""One outgoing RPC, from its policies down to what each attempt carries."""
+"""One outgoing RPC of a thread."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from opentelemetry import trace
-from opentelemetry.trace import Span
 
 from otel_resilience import clock
-from otel_resilience.context import deadline
 from otel_resilience.errors.dialects.grpc import (
     DIALECT,
     CallCancelled,
@@ -22,52 +15,16 @@ from otel_resilience.errors.dialects.grpc import (
 )
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.flow.call import NOT_IDEMPOTENT
-from otel_resilience.outcome import Failure, unwrap
+from otel_resilience.outcome import Failure, Result
 from otel_resilience_instrumentation import _grpc_span, _processor
-from otel_resilience_instrumentation._grpc_metadata import Pairs, distinct, receive, with_fields
-from otel_resilience_instrumentation._grpc_parked import ParkedCall, settle_given_up
-from otel_resilience_instrumentation._grpc_settlement import Settlement, Unguarded
-from otel_resilience_instrumentation._outbound import request_fields
-from otel_resilience_instrumentation._settings import runtime
-
-_log = logging.getLogger("otel_resilience")
-
-Invoke = Callable[..., Any]
+from otel_resilience_instrumentation._grpc_metadata import Pairs, distinct, receive
+from otel_resilience_instrumentation._grpc_outgoing import OutgoingRpc, current
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
-    """Which method of whom: ``target`` as the channel was made for it, ``host`` as the boundary judges it.
+class SyncRpc(OutgoingRpc):
+    """One logical call that is waited for, or parked."""
 
-    ``official``: the official interceptor of the channel draws the CLIENT spans.
-    """
-
-    name: str
-    target: str
-    host: str | None
-    official: bool
-
-
-class OutgoingRpc:
-    """One logical call of ``method``, made by ``invoke``; ``options`` are handed on as they are."""
-
-    def __init__(
-        self,
-        method: Method,
-        invoke: Invoke,
-        request: Any,
-        timeout: float | None,
-        metadata: Any,
-        options: dict[str, Any],
-    ) -> None:
-        self._method = method
-        self._invoke = invoke
-        self._request = request
-        self._timeout = timeout
-        self._metadata: Pairs = tuple((key, value) for key, value in metadata or ())
-        self._options = options
-        self._target = runtime().find_grpc(method.name, method.target)
-        settle_given_up()
+    dialect = DIALECT
 
     def block(self, *, replayable: bool) -> Any:
         """Make the call in this thread: what it returns, or the very error that it raises."""
@@ -86,28 +43,6 @@ class OutgoingRpc:
             error = cancelled.error
         raise error or grpc.RpcError()
 
-    def park(self) -> Any:
-        """Begin a call that ends elsewhere, once: the future or stream of it.
-
-        A refused one is a call that has failed.
-        """
-        _processor.ensure_added()
-        execution = (
-            Unguarded()
-            if self._target is None
-            else self._target.pipeline.park(dialect=DIALECT, peer=self._target.service)
-        )
-        if execution.refused is not None:
-            return refused_call(execution.refused)
-        settlement = Settlement(execution, self._method.host)
-        try:
-            call = settlement.run(lambda: self._start(settlement))
-        except BaseException as error:
-            ended = settlement.end(Failure(error))
-        else:
-            return ParkedCall(call, settlement)
-        return unwrap(ended)
-
     def _unguarded(self) -> Any:
         began = clock.current().monotonic()
         try:
@@ -120,7 +55,7 @@ class OutgoingRpc:
     def _attempt(self) -> Any:
         span, metadata = self._dressed()
         try:
-            with _current(span):
+            with current(span):
                 result = self._send(metadata)
         except BaseException as error:
             receive(error, self._method.host)
@@ -133,35 +68,8 @@ class OutgoingRpc:
             _grpc_span.end(span, None)
         return result
 
-    def _start(self, settlement: Settlement) -> Any:
-        settlement.span, metadata = self._dressed()
-        with _current(settlement.span):
-            return self._send(metadata)
+    def _send(self, metadata: Pairs) -> Any:
+        return super()._send(distinct(metadata) if self._method.official else metadata)
 
-    def _send(self, metadata: Pairs | None) -> Any:
-        timeout = self._timeout
-        left = deadline.remaining() if self._target is not None else None
-        if left is not None:
-            timeout = left if timeout is None else min(timeout, left)
-        return self._invoke(self._request, timeout=timeout, metadata=metadata, **self._options)
-
-    def _dressed(self) -> tuple[Span | None, Pairs | None]:
-        """The CLIENT span, if it is ours to draw, and the metadata of this attempt; the user's alone where ours fails."""
-        span, metadata = None, self._metadata
-        try:
-            metadata = with_fields(metadata, request_fields(self._method.host, deadline=False))
-            if self._method.official:
-                return None, distinct(metadata) or None
-            span, carried = _grpc_span.start(
-                self._method.name, self._method.target, guarded=self._target is not None
-            )
-            metadata = with_fields(metadata, dict(carried))
-        except Exception:
-            _log.exception("an RPC is sent without its fields")
-        return span, metadata or None
-
-
-def _current(span: Span | None) -> AbstractContextManager[Any]:
-    if span is None:
-        return nullcontext()
-    return trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False)
+    def _refused(self, refused: Result[Any]) -> Any:
+        return refused_call(refused)

@@ -12,10 +12,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_resilience.boundary import host_of_target
-from otel_resilience_instrumentation._grpc_call import Invoke, Method, OutgoingRpc
+from otel_resilience_instrumentation._grpc_call import SyncRpc
+from otel_resilience_instrumentation._grpc_outgoing import GuardedMethod, Invoke, Method
+from otel_resilience_instrumentation._grpc_parked import ParkedCall
 from otel_resilience_instrumentation._grpc_span import drawn_by_official
 
 _log = logging.getLogger("otel_resilience")
@@ -90,15 +91,8 @@ class GuardedChannel(grpc.Channel):
         return Method(name=name, target=self._target, host=self._host, official=self._official)
 
 
-class _MultiCallable:
-    def __init__(self, base: Any, method: Method) -> None:
-        self._base = base
-        self._method = method
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or "_base" not in vars(self):
-            raise AttributeError(name)
-        return getattr(self._base, name)
+class _Method(GuardedMethod[SyncRpc]):
+    outgoing = SyncRpc
 
     def _block(
         self, invoke: Invoke, request: Any, timeout: Any, metadata: Any, replayable: bool, **options: Any
@@ -112,22 +106,10 @@ class _MultiCallable:
         rpc = self._rpc(invoke, request, timeout, metadata, options)
         if rpc is None:
             return invoke(request, timeout=timeout, metadata=metadata, **options)
-        return rpc.park()
-
-    def _rpc(
-        self, invoke: Invoke, request: Any, timeout: Any, metadata: Any, options: dict[str, Any]
-    ) -> OutgoingRpc | None:
-        """The call in our hands; ``None`` where it is to be left alone, as the exporters' own are."""
-        if not is_instrumentation_enabled():
-            return None
-        try:
-            return OutgoingRpc(self._method, invoke, request, timeout, metadata, options)
-        except Exception:
-            _log.exception("an RPC is sent without its policies")
-            return None
+        return rpc.park(ParkedCall)
 
 
-class _Unary(_MultiCallable):
+class _Unary(_Method):
     """What calls with one answer have in common; ``replayable``: its request can be sent a second time."""
 
     _replayable = True
@@ -169,7 +151,7 @@ class _Unary(_MultiCallable):
         return self._park(self._base.future, request, timeout, metadata, **options)
 
 
-class _Stream(_MultiCallable):
+class _Stream(_Method):
     """What calls with many answers have in common."""
 
     def __call__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -9,29 +10,23 @@ import grpc
 Metadata = tuple[tuple[str, str | bytes], ...]
 
 
-class WatchedContext(grpc.ServicerContext):
-    """Delegates everything to the real context; ``status`` and ``aborted`` are what the handler has said through this one."""
+class Watching:
+    """Delegates to the real context; ``status`` and ``aborted`` are what the handler has said through this one.
 
-    def __init__(self, context: grpc.ServicerContext) -> None:
-        self._context: Any = context
+    ``tell`` is for those that send a status before the handler ends: it tells of it what is to be told.
+    """
+
+    def __init__(self, context: Any, tell: Callable[[], None]) -> None:
+        self._context = context
+        self._tell = tell
         self._trailing: Metadata = ()
         self.status: grpc.StatusCode | None = None
         self.aborted = False
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_context" not in vars(self):
+            raise AttributeError(name)
         return getattr(self._context, name)
-
-    def abort(self, code: grpc.StatusCode, details: str) -> Any:
-        # OK is no way to abort: gRPC makes it UNKNOWN.
-        self.status = grpc.StatusCode.UNKNOWN if code is grpc.StatusCode.OK else code
-        self.aborted = True
-        return self._context.abort(code, details)
-
-    def abort_with_status(self, status: Any) -> Any:
-        self.status = grpc.StatusCode.UNKNOWN if status.code is grpc.StatusCode.OK else status.code
-        self.aborted = True
-        self._trailing = _pairs(status.trailing_metadata)
-        return self._context.abort_with_status(status)
 
     def set_code(self, code: grpc.StatusCode) -> None:
         self.status = code if isinstance(code, grpc.StatusCode) else grpc.StatusCode.UNKNOWN
@@ -47,6 +42,22 @@ class WatchedContext(grpc.ServicerContext):
             return _pairs(self._context.trailing_metadata())
         except (AttributeError, NotImplementedError):  # a context of somebody else's that cannot tell
             return self._trailing
+
+
+class WatchedContext(Watching, grpc.ServicerContext):
+    """The context of a handler that runs in a thread of a sync server."""
+
+    def abort(self, code: grpc.StatusCode, details: str) -> Any:
+        # OK is no way to abort: gRPC makes it UNKNOWN.
+        self.status = grpc.StatusCode.UNKNOWN if code is grpc.StatusCode.OK else code
+        self.aborted = True
+        return self._context.abort(code, details)
+
+    def abort_with_status(self, status: Any) -> Any:
+        self.status = grpc.StatusCode.UNKNOWN if status.code is grpc.StatusCode.OK else status.code
+        self.aborted = True
+        self._trailing = _pairs(status.trailing_metadata)
+        return self._context.abort_with_status(status)
 
     def was_left_by_its_caller(self, error: Exception) -> bool:
         """Whether ``error`` is gRPC's own word for a caller that has gone: nothing is answered then."""

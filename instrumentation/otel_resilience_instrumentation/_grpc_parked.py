@@ -9,27 +9,15 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 import grpc
 
 from otel_resilience.errors.dialects.grpc import CallCancelled, end_of, was_cancelled_here
 from otel_resilience.outcome import Failure, Success
-from otel_resilience_instrumentation._grpc_settlement import Settlement
+from otel_resilience_instrumentation._grpc_settlement import Settlement, give_up
 
 _log = logging.getLogger("otel_resilience")
-
-_given_up: SimpleQueue[Settlement] = SimpleQueue()
-
-
-def settle_given_up() -> None:
-    """Settle the streams that were let go before their end."""
-    while not _given_up.empty():
-        try:
-            _given_up.get_nowait().end(Failure(CallCancelled()))
-        except Empty:  # another thread was faster
-            return
 
 
 class ParkedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg]  # not generic at run time
@@ -68,7 +56,7 @@ class ParkedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg]  # not gener
             self._settlement.run(close)
         except Exception:
             _log.debug("a stream that was given up could not be closed", exc_info=True)
-        _given_up.put(self._settlement)
+        give_up(self._settlement)
 
     def __iter__(self) -> Self:
         return self

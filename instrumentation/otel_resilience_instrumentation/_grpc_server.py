@@ -1,4 +1,4 @@
-"""The server's side of one RPC: our interceptor, innermost, with the request's scope around the handler and its answer told.
+"""The sync server's side of one RPC: our interceptor, innermost, with the request's scope around the handler.
 
 The official interceptor puts itself first, users' come between: ours is appended last, so that the SERVER
 span is current here and everything that the handler does is seen, whatever loads first.
@@ -7,36 +7,25 @@ span is current here and everything that the handler does is seen, whatever load
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
-from opentelemetry import trace
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
-from otel_resilience.errors import codes
-from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, get_field
-from otel_resilience.errors.dialects.grpc import PUSHBACK
-from otel_resilience.exceptions import DeadlineExceededError
-from otel_resilience_instrumentation import _answer, _grpc_error_info, _inbound, _processor
 from otel_resilience_instrumentation._grpc_context import WatchedContext
-from otel_resilience_instrumentation._server_span import adopt, complete_grpc
+from otel_resilience_instrumentation._grpc_served import (
+    Behavior,
+    LeftAlone,
+    ServedRpc,
+    Watch,
+    begin,
+    behavior_of,
+    with_behavior,
+    with_last,
+)
 
 _log = logging.getLogger("otel_resilience")
-
-Behavior = Callable[..., Any]
-
-#: gRPC says this many seconds, or more, where a call has no deadline.
-_ENDLESS = 1e9
-
-_FACTORIES = {
-    (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
-    (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
-    (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
-    (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
-}
-
 
 #: What ``grpc.server`` takes after the pool; the official instrumentation looks for interceptors by name alone.
 _OPTIONS = ("handlers", "interceptors", "options", "maximum_concurrent_rpcs", "compression", "xds")
@@ -47,8 +36,7 @@ def with_interceptor(make: Callable[..., grpc.Server]) -> Callable[..., grpc.Ser
 
     def make_server(thread_pool: Any, *args: Any, **kwargs: Any) -> grpc.Server:
         named = {**dict(zip(_OPTIONS, args, strict=False)), **kwargs}
-        named["interceptors"] = (*(named.get("interceptors") or ()), ResilienceServerInterceptor())
-        return make(thread_pool, **named)
+        return make(thread_pool, **with_last(named, ResilienceServerInterceptor()))
 
     return make_server
 
@@ -71,127 +59,37 @@ class ResilienceServerInterceptor(grpc.ServerInterceptor):
 
 
 def _wrapped(handler: Any, method: str) -> Any:
-    name, factory = _FACTORIES[bool(handler.request_streaming), bool(handler.response_streaming)]
-    behavior = getattr(handler, name)
+    behavior = behavior_of(handler)
     if getattr(behavior, "experimental_non_blocking", False):
         return handler  # it answers through a callback, which nobody can follow
-    around = _streaming if handler.response_streaming else _unary
-    wrapped = around(behavior, method.removeprefix("/"))
+    wrapped = told(behavior, method.removeprefix("/"), streams=handler.response_streaming)
     pool = getattr(behavior, "experimental_thread_pool", None)
     if pool is not None:
         wrapped.experimental_thread_pool = pool  # type: ignore[attr-defined]  # a function's attributes are its own
-    return factory(
-        wrapped,
-        request_deserializer=handler.request_deserializer,
-        response_serializer=handler.response_serializer,
-    )
+    return with_behavior(handler, wrapped)
 
 
-def _unary(behavior: Behavior, operation: str) -> Behavior:
-    def answer(request: Any, context: grpc.ServicerContext) -> Any:
-        rpc = _begin(operation, context)
-        if rpc is None:
-            return behavior(request, context)
-        with rpc.scope:
-            try:
-                rpc.refuse_if_expired()
-                response = behavior(request, rpc.context)
-            except Exception as error:
-                rpc.end(error)
-                raise
-            rpc.end(None)
-            return response
+def told(
+    behavior: Behavior, operation: str, *, streams: bool, watch: Watch[Any] = WatchedContext
+) -> Behavior:
+    """``behavior``, which runs in a thread, with the end of each RPC told; ``streams``: it makes many responses."""
 
-    return answer
+    def answer(request: Any, context: Any) -> Any:
+        with begin(operation, context, watch) as rpc:
+            _refuse_if_expired(rpc)
+            return behavior(request, rpc.context)
 
-
-def _streaming(behavior: Behavior, operation: str) -> Behavior:
     # A stream is produced in one thread and one context, that of the RPC: the scope may stay open between two messages.
-    def answer(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        rpc = _begin(operation, context)
-        if rpc is None:
-            yield from behavior(request, context)
-            return
-        with rpc.scope:
-            try:
-                rpc.refuse_if_expired()
-                yield from behavior(request, rpc.context)
-            except Exception as error:
-                rpc.end(error)
-                raise
-            rpc.end(None)
+    def stream(request: Any, context: Any) -> Iterator[Any]:
+        with begin(operation, context, watch) as rpc:
+            _refuse_if_expired(rpc)
+            yield from behavior(request, rpc.context)
 
-    return answer
+    return stream if streams else answer
 
 
-class Rpc:
-    """One RPC in a handler's hands."""
-
-    def __init__(self, operation: str, context: grpc.ServicerContext) -> None:
-        metadata = context.invocation_metadata() or ()
-        pairs = [tuple(pair) for pair in metadata]
-        left = context.time_remaining()
-        self.scope = _inbound.enter(
-            fields=lambda name: get_field(pairs, name),
-            peer=context.peer(),
-            operation=operation,
-            deadline_seconds=left if left is not None and left < _ENDLESS else None,
-        )
-        self.context = WatchedContext(context)
-        self._span = trace.get_current_span()
-        self._refused: DeadlineExceededError | None = None
-        adopt(self.scope.request, self._span)
-
-    def refuse_if_expired(self) -> None:
-        """Abort, which raises, where the deadline of the RPC had passed before it came: nobody waits for it."""
-        self._refused = _inbound.refusal(self.scope)
-        if self._refused is not None:
-            self.context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(self._refused))
-
-    def end(self, error: Exception | None) -> None:
-        """Tell how it ended: with ``error``, or with the status that the handler has set. Never raises."""
-        try:
-            self._tell(error)
-        except Exception:
-            _log.exception("a failing RPC goes out without its error chain")
-
-    def _tell(self, error: Exception | None) -> None:
-        context = self.context
-        if context.aborted or error is None:
-            error = self._refused  # what abort() raises only stands for its status
-            status = context.status or grpc.StatusCode.OK
-        elif context.was_left_by_its_caller(error):
-            return
-        else:
-            status = context.status or grpc.StatusCode.UNKNOWN
-        if status is grpc.StatusCode.OK:
-            return
-        failed = status.name in codes.GRPC_FAILURES
-        complete_grpc(self._span, status, failed=failed)
-        trailing = context.known_trailing_metadata()
-        told = None
-        if failed:
-            told = _answer.answer(
-                self.scope,
-                grpc_status=status.name,
-                error=error,
-                code=None if error is not None else _grpc_error_info.reason(trailing),
-                span=self._span,
-            )
-        # A handler that hands on another service's trailing metadata hands on its chain too: that is ours to decide.
-        kept = tuple(pair for pair in trailing if pair[0] != CHAIN_FIELD)
-        if told is not None and told.field is not None:
-            kept = (*kept, (CHAIN_FIELD, told.field))
-            if told.retry_after is not None and all(key != PUSHBACK for key, _ in kept):
-                kept = (*kept, (PUSHBACK, str(math.ceil(told.retry_after * 1000))))
-        if kept != trailing:
-            context.set_trailing_metadata(kept)
-
-
-def _begin(operation: str, context: grpc.ServicerContext) -> Rpc | None:
-    try:
-        _processor.ensure_added()
-        return Rpc(operation, context)
-    except Exception:
-        _log.exception("an RPC is answered without its fields")
-        return None
+def _refuse_if_expired(rpc: ServedRpc[Any] | LeftAlone) -> None:
+    """Abort, which raises, where nobody waits for what the handler would do."""
+    words = rpc.refusal()
+    if words is not None:
+        rpc.context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, words)

@@ -6,13 +6,14 @@ import logging
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 import grpc
 from opentelemetry.trace import Span
 
 from otel_resilience import clock
-from otel_resilience.errors.dialects.grpc import DIALECT
+from otel_resilience.errors.dialects.grpc import DIALECT, CallCancelled
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.outcome import Failure, Result
 from otel_resilience_instrumentation import _grpc_span
@@ -21,6 +22,22 @@ from otel_resilience_instrumentation._grpc_metadata import receive
 _log = logging.getLogger("otel_resilience")
 
 T = TypeVar("T")
+
+_given_up: SimpleQueue[Settlement] = SimpleQueue()
+
+
+def give_up(settlement: Settlement) -> None:
+    """Note a call that nobody holds any more. Done by the collector of garbage, maybe while this thread holds a lock."""
+    _given_up.put(settlement)
+
+
+def settle_given_up() -> None:
+    """Settle the calls that were let go before their end."""
+    while not _given_up.empty():
+        try:
+            _given_up.get_nowait().end(Failure(CallCancelled()))
+        except Empty:  # another thread was faster
+            return
 
 
 class Execution(Protocol):

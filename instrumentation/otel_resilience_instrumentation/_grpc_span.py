@@ -7,7 +7,7 @@ from typing import Any
 from opentelemetry import propagate, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from otel_resilience.classify import qualified_name
+from otel_resilience.classify import is_cancellation, qualified_name
 from otel_resilience.config.patterns import grpc_target
 from otel_resilience.context import attempt
 from otel_resilience.errors import codes
@@ -25,10 +25,15 @@ def drawn_by_official(channel: Any) -> bool:
     """Whether one of the interceptors of ``channel`` is the official one: it was there when the channel was made."""
     while channel is not None:
         interceptor = vars(channel).get("_interceptor") if hasattr(channel, "__dict__") else None
-        if type(interceptor).__module__.startswith(_OFFICIAL):
+        if is_official(interceptor):
             return True
         channel = vars(channel).get("_channel") if hasattr(channel, "__dict__") else None
     return False
+
+
+def is_official(interceptor: Any) -> bool:
+    """Whether ``interceptor`` is one of the official instrumentation."""
+    return type(interceptor).__module__.startswith(_OFFICIAL)
 
 
 def start(method: str, target: str, *, guarded: bool) -> tuple[Span, Pairs]:
@@ -51,6 +56,8 @@ def start(method: str, target: str, *, guarded: bool) -> tuple[Span, Pairs]:
 def end(span: Span, error: Any) -> None:
     """End the span of an RPC that ended in ``error``, ``None`` for one that succeeded."""
     status = "OK" if error is None else codes.grpc_status(error)
+    if status is None and is_cancellation(error):
+        status = "CANCELLED"  # whatever this side left it by, that is what it was to the RPC
     if status is not None:
         span.set_attribute(_STATUS, status)
     if error is not None:

@@ -44,6 +44,11 @@ def attach(x: object, chain: ErrorChain) -> None:
     _note(x, replace(_notes(x), chain=chain))
 
 
+def copy_notes(one: object, other: object) -> None:
+    """Let everything be known of ``other`` that is known of ``one``: both stand for the same failure."""
+    _note(other, _notes(one))
+
+
 def mark_exhausted(x: object) -> None:
     """Say that a retry has given up on this very failure, so that no retry around it begins again."""
     _note(x, replace(_notes(x), exhausted=next(_moments)))

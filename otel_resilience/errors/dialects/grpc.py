@@ -104,6 +104,9 @@ class LocalRpcError(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type
 class GrpcDialect:
     """Reads RPCs by their status. Holds nothing: one for all calls."""
 
+    #: What our errors are to the users of the library.
+    local: type[grpc.RpcError] = LocalRpcError
+
     def read(self, result: Result[Any]) -> Reading:
         if isinstance(result, Success):
             return _ANSWERED
@@ -132,7 +135,7 @@ class GrpcDialect:
             status = grpc.StatusCode.UNAVAILABLE
         else:
             return error
-        return as_both(error, LocalRpcError, status=status)
+        return as_both(error, self.local, status=status)
 
 
 DIALECT = GrpcDialect()

@@ -162,15 +162,15 @@ def test_a_channel_closed_in_mid_call_is_a_cancel_of_this_side(
 def test_when_our_part_fails_the_call_is_still_made(
     server: RpcServer, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from otel_resilience_instrumentation import _grpc_call
+    from otel_resilience_instrumentation import _grpc_outgoing
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise LookupError("ours")
 
-    monkeypatch.setattr(_grpc_call, "runtime", broken)
+    monkeypatch.setattr(_grpc_outgoing, "runtime", broken)
     assert client.get(b"x") == b"ok"
     monkeypatch.undo()
-    monkeypatch.setattr(_grpc_call, "request_fields", broken)
+    monkeypatch.setattr(_grpc_outgoing, "request_fields", broken)
     assert client.get(b"x") == b"ok"
     assert [record.getMessage() for record in caplog.records] == [
         "an RPC is sent without its policies",
