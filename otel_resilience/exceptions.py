@@ -163,11 +163,22 @@ def restored(kind: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
 
 def is_code(text: object) -> bool:
     """Whether ``text`` has the form of an error code: ``UPPER_SNAKE``, ASCII, 1 to 63 characters."""
-    return (
-        isinstance(text, str)
-        and 0 < len(text) <= 63
+    return as_code(text) is not None
+
+
+def as_code(value: object) -> str | None:
+    """``value`` as a plain string where it has the form of an error code, else ``None``.
+
+    A member of an enumeration of strings is its value, whatever ``str()`` says of it.
+    """
+    if not isinstance(value, str):
+        return None
+    text = value if type(value) is str else str.__str__(value)
+    fits = (
+        0 < len(text) <= 63
         and text.isascii()
         and text[0].isalpha()
         and text.replace("_", "").isalnum()
         and text == text.upper()
     )
+    return text if fits else None

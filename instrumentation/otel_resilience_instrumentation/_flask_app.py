@@ -21,7 +21,7 @@ from otel_resilience.errors import codes
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
 from otel_resilience.errors.dialects.http import is_failure
 from otel_resilience.errors.peek import peek
-from otel_resilience.exceptions import DeadlineExceededError, is_code
+from otel_resilience.exceptions import DeadlineExceededError, as_code
 from otel_resilience_instrumentation import _answer, _inbound, _processor
 from otel_resilience_instrumentation._server_span import adopt
 
@@ -186,9 +186,9 @@ def _own_code(error: Exception | None) -> str | None:
     """
     if error is None:
         return None
-    own = peek(error, "error_code")
-    if is_code(own):
-        return str(own)
+    own = as_code(peek(error, "error_code"))
+    if own is not None:
+        return own
     if (
         isinstance(error, HTTPException)
         or codes.http_status(error) is not None

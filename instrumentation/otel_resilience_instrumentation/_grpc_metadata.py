@@ -8,9 +8,9 @@ from typing import Any
 from otel_resilience.errors import codes
 from otel_resilience.errors.adopt import attach
 from otel_resilience.errors.chain import ErrorChain
+from otel_resilience.errors.codecs import error_info
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD, get_field
 from otel_resilience.errors.hop import Hop
-from otel_resilience_instrumentation import _grpc_error_info
 from otel_resilience_instrumentation._received import read_chain
 from otel_resilience_instrumentation._settings import runtime
 
@@ -68,7 +68,7 @@ def receive(error: Any, host: str | None) -> None:
 
 def _from_error_info(trailing: Iterable[Any], host: str | None, status: str) -> ErrorChain | None:
     """A peer without the plugin that says what went wrong is a root; whether to try again is still its status's word."""
-    info = _grpc_error_info.find(trailing)
+    info = error_info.find(trailing)
     if info is None or not info.domain or not runtime().exchanges_with(host):
         return None
     return ErrorChain.of(Hop(service=info.domain, code=info.reason, retryable=status in codes.RETRYABLE))

@@ -12,10 +12,11 @@ import grpc
 from opentelemetry import trace
 
 from otel_resilience.errors import codes
+from otel_resilience.errors.codecs import error_info
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, get_field
 from otel_resilience.errors.dialects.grpc import PUSHBACK
 from otel_resilience.exceptions import DeadlineExceededError
-from otel_resilience_instrumentation import _answer, _grpc_error_info, _inbound, _processor
+from otel_resilience_instrumentation import _answer, _inbound, _processor
 from otel_resilience_instrumentation._grpc_context import Metadata
 from otel_resilience_instrumentation._server_span import adopt, complete_grpc
 
@@ -120,7 +121,7 @@ class ServedRpc(Generic[W]):
                 self.scope,
                 grpc_status=status.name,
                 error=error,
-                code=None if error is not None else _grpc_error_info.reason(trailing),
+                code=None if error is not None else error_info.reason(trailing),
                 span=self._span,
             )
         # A handler that hands on another service's trailing metadata hands on its chain too: that is ours to decide.

@@ -1,16 +1,18 @@
 """The stable code of an error: what other services and alerts see instead of a class name.
 
-Libraries are known by module and class name, so that none is imported. The order of the rules is the contract's: the
-exception's own code, a registered one, the gRPC status, the HTTP status, the table, ``INTERNAL``.
+The order of the rules is the contract's: the exception's own code, a registered one, the reason of an ``ErrorInfo``, the
+gRPC status, the HTTP status, the table of libraries, ``INTERNAL``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
+from otel_resilience.errors.code_readers import Ask, made_from
+from otel_resilience.errors.code_table import TABLE, WARNING_OF_CODE
+from otel_resilience.errors.codecs import error_info
 from otel_resilience.errors.peek import peek
-from otel_resilience.exceptions import ConfigurationError, is_code
+from otel_resilience.exceptions import ConfigurationError, as_code
 from otel_resilience.forking import ProcessLock
 
 INTERNAL = "INTERNAL"
@@ -36,88 +38,6 @@ GRPC_FAILURES = frozenset(
     ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "RESOURCE_EXHAUSTED", "DATA_LOSS"]
 )
 
-_SQLITE_BY_ERROR = {
-    "SQLITE_BUSY": "DB_CONFLICT",
-    "SQLITE_LOCKED": "DB_CONFLICT",
-    # Not the database but the statement: no table of that name, a syntax error.
-    "SQLITE_ERROR": INTERNAL,
-}
-
-
-def _sqlite_operational(error: BaseException) -> str:
-    name = peek(error, "sqlite_errorname")
-    if not isinstance(name, str):
-        return "DB_UNAVAILABLE"
-    # Extended result codes begin with the primary one: SQLITE_BUSY_SNAPSHOT, SQLITE_CANTOPEN_ISDIR.
-    return _SQLITE_BY_ERROR.get("_".join(name.split("_")[:2]), "DB_UNAVAILABLE")
-
-
-def _connection_error(error: BaseException) -> str:
-    """requests raises one class for everything that goes wrong below HTTP; what it was lies in urllib3's error."""
-    for inner in _causes(error):
-        for kind in type(inner).__mro__:
-            code = _TABLE.get(_class_name(kind))
-            if isinstance(code, str):
-                return code
-    return "CONNECT_FAILED"
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The errors wrapped in ``args`` and ``reason`` or chained, innermost first; bounded, cycles end."""
-    found: list[BaseException] = []
-    waiting: list[Any] = [error]
-    while waiting and len(found) < 16:
-        candidate = waiting.pop()
-        if not isinstance(candidate, BaseException) or any(candidate is known for known in found):
-            continue
-        found.append(candidate)
-        waiting += [
-            *candidate.args,
-            peek(candidate, "reason"),
-            candidate.__cause__,
-            candidate.__context__,
-        ]
-    return found[:0:-1]
-
-
-_TABLE: dict[str, str | Callable[[BaseException], str]] = {
-    "ConnectionRefusedError": "CONNECT_FAILED",
-    "ConnectionResetError": "CONNECTION_LOST",
-    "ConnectionAbortedError": "CONNECTION_LOST",
-    "BrokenPipeError": "CONNECTION_LOST",
-    "TimeoutError": "READ_TIMEOUT",
-    "socket.gaierror": "DNS_FAILED",
-    "ssl.SSLError": "TLS_FAILED",
-    "http.client.RemoteDisconnected": "CONNECTION_LOST",
-    "http.client.IncompleteRead": "CONNECTION_LOST",
-    "sqlite3.OperationalError": _sqlite_operational,
-    "sqlite3.DatabaseError": "DB_UNAVAILABLE",
-    "sqlite3.IntegrityError": "DB_CONFLICT",
-    "sqlite3.ProgrammingError": INTERNAL,
-    "sqlite3.DataError": INTERNAL,
-    "sqlite3.NotSupportedError": INTERNAL,
-    "urllib3.exceptions.NameResolutionError": "DNS_FAILED",
-    "urllib3.exceptions.ConnectTimeoutError": "CONNECT_TIMEOUT",
-    "urllib3.exceptions.ReadTimeoutError": "READ_TIMEOUT",
-    "urllib3.exceptions.NewConnectionError": "CONNECT_FAILED",
-    "urllib3.exceptions.SSLError": "TLS_FAILED",
-    "urllib3.exceptions.ProtocolError": "CONNECTION_LOST",
-    "requests.exceptions.ConnectTimeout": "CONNECT_TIMEOUT",
-    "requests.exceptions.ReadTimeout": "READ_TIMEOUT",
-    "requests.exceptions.SSLError": "TLS_FAILED",
-    "requests.exceptions.ChunkedEncodingError": "CONNECTION_LOST",
-    "requests.exceptions.ConnectionError": _connection_error,
-    "httpx.ConnectTimeout": "CONNECT_TIMEOUT",
-    "httpx.PoolTimeout": "CONNECT_TIMEOUT",
-    "httpx.ReadTimeout": "READ_TIMEOUT",
-    "httpx.WriteTimeout": "READ_TIMEOUT",
-    "httpx.ConnectError": _connection_error,
-    "httpx.ReadError": "CONNECTION_LOST",
-    "httpx.WriteError": "CONNECTION_LOST",
-    "httpx.CloseError": "CONNECTION_LOST",
-    "httpx.RemoteProtocolError": "CONNECTION_LOST",
-}
-
 _registered: dict[type[BaseException], str] = {}
 _registering = ProcessLock()  # guards the swap; lookups read whatever mapping is there
 
@@ -129,80 +49,126 @@ def register_code(kind: type[BaseException], code: str) -> None:
     """
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
         raise ConfigurationError(f"register_code type must be an exception type, got {kind!r}")
-    if not is_code(code):
+    plain = as_code(code)
+    if plain is None:
         raise ConfigurationError(
             f"register_code code must be UPPER_SNAKE, at most 63 characters, got {code!r}"
         )
     global _registered
     with _registering:
-        _registered = {**_registered, kind: code}
+        _registered = {**_registered, kind: plain}
 
 
 def code_of(error: BaseException) -> str:
     """The stable code of ``error``. Never raises."""
-    return (
-        _own_code(error)
-        or _registered_code(error)
-        or grpc_status(error)
-        or _http_code(error)
-        or _table_code(error)
-        or INTERNAL
-    )
+    try:
+        return (
+            as_code(peek(error, "error_code"))
+            or as_code(said := _code(error))
+            or _registered_code(error)
+            or _reason(error)
+            or _status_name(said)
+            or _http_code(error)
+            or _table_code(error)
+            or INTERNAL
+        )
+    except (
+        Exception
+    ):  # what is read is somebody else's: it may be anything, and do anything when it is looked at
+        return INTERNAL
 
 
 def is_retryable(error: BaseException, code: str) -> bool:
-    """Whether another try may help: the exception's own word, else the code's."""
+    """Whether another try may help: the exception's own word, else the code's, or the status's that a reason stands for."""
     own = peek(error, "retryable")
-    return own if isinstance(own, bool) else code in RETRYABLE
+    if isinstance(own, bool):
+        return own
+    return code in RETRYABLE or grpc_status(error) in RETRYABLE
 
 
 def grpc_status(error: object) -> str | None:
     """The name of the gRPC status that ``error`` carries, as ``grpc.RpcError`` with ``Call`` does."""
-    status = peek(error, "code")
-    if not callable(status):
-        return None
-    try:
-        name = getattr(status(), "name", None)
-    except Exception:  # somebody else's ``code()``: whatever it raises, it is no gRPC status
-        return None
-    return name if is_code(name) else None
+    return _status_name(_code(error))
 
 
 def http_status(x: object) -> int | None:
     """The HTTP status of a response, of the response on an error, or of an error that stands for an answer."""
-    for holder in (peek(x, "response"), x):
-        for name in ("status_code", "status", "code"):
-            status = peek(holder, name)
-            if isinstance(status, int) and not isinstance(status, bool) and 100 <= status <= 599:
-                return status
-    return None
+    response = peek(x, "response")
+    return (None if response is None else _status(response)) or _status(x)
 
 
-def _own_code(error: BaseException) -> str | None:
-    for name in ("error_code", "code"):
-        own = peek(error, name)
-        if is_code(own):
-            return str(own)
-    return None
+def _code(x: object) -> object | None:
+    """``x.code``, but where a library warns of reading it: it is another name of the status there."""
+    return None if type(x).__module__ in WARNING_OF_CODE else peek(x, "code")
+
+
+def _status_name(code: object) -> str | None:
+    if not callable(code):
+        return None
+    try:
+        return as_code(getattr(code(), "name", None))
+    except Exception:  # somebody else's ``code()``: whatever it raises, it is no gRPC status
+        return None
+
+
+def _status(holder: object) -> int | None:
+    for name in ("status_code", "status"):
+        status = peek(holder, name)
+        if _is_status(status):
+            return status
+    status = _code(holder)
+    return status if _is_status(status) else None
+
+
+def _is_status(x: object) -> TypeGuard[int]:
+    return isinstance(x, int) and not isinstance(x, bool) and 100 <= x <= 599
 
 
 def _registered_code(error: BaseException) -> str | None:
     table = _registered
+    if not table:
+        return None
     return next((table[kind] for kind in type(error).__mro__ if kind in table), None)
+
+
+def _reason(error: BaseException) -> str | None:
+    """That of the ``ErrorInfo`` in a gRPC error's trailing metadata, which is a value on some errors, and asked for on others."""
+    trailing: Any = peek(error, "trailing_metadata")
+    if trailing is None:
+        return None
+    try:
+        return error_info.reason(trailing() if callable(trailing) else trailing)
+    except Exception:  # somebody else's metadata
+        return None
 
 
 def _http_code(error: BaseException) -> str | None:
     status = http_status(error)
-    return None if status is None else f"HTTP_{status}"
+    return None if status is None else f"HTTP_{int(status)}"
 
 
 def _table_code(error: BaseException) -> str | None:
-    for kind in type(error).__mro__:
-        rule = _TABLE.get(_class_name(kind))
-        if rule is not None:
-            return rule if isinstance(rule, str) else rule(error)
+    row = _row(error)
+    if not isinstance(row, Ask):
+        return row
+    code = row.by(error) if row.by else None
+    if code is None and row.inside:
+        code = next(filter(None, map(_word, made_from(error))), None)
+    return code or row.otherwise
+
+
+def _word(inner: BaseException) -> str | None:
+    """The code of an error that another one was made from; ``None`` where it only hands on a third."""
+    row = _row(inner)
+    if not isinstance(row, Ask):
+        return row
+    return (row.by(inner) if row.by else None) or (None if row.inside else row.otherwise)
+
+
+def _row(error: BaseException) -> str | Ask | None:
+    for kind in type(error).__mro__[:-3]:  # the last three are Exception, BaseException and object
+        module, name = kind.__module__, kind.__qualname__
+        row = TABLE.get(name if module == "builtins" else f"{module}.{name}")
+        if row is not None:
+            return row
     return None
-
-
-def _class_name(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -84,12 +84,13 @@ def read_error(
     else:
         code = codes.code_of(error)
         retryable = codes.is_retryable(error, code)
+    error_type = error_type or _error_type(error, code)
     return Reading(
         failed=True,
         verdict=verdict,
         code=code,
-        error_type=error_type or _error_type(error, code),
-        kind=_kind(error, code, remote),
+        error_type=error_type,
+        kind=_kind(error, {code, error_type}, remote),
         retryable=retryable,
         retry_after=_hint(error),
         chain=error_chain(error),
@@ -108,15 +109,20 @@ def _error_type(error: BaseException, code: str) -> str:
     return code if isinstance(error, ResilienceError) else classify.qualified_name(error)
 
 
-def _kind(error: BaseException, code: str, remote: bool) -> HopKind:
+def _kind(error: BaseException, words: set[str], remote: bool) -> HopKind:
+    """``words``: the code, and the error type, which is the status of a gRPC answer that gives a reason of its own."""
     if classify.is_rejection(error):
         return HopKind.REJECTED
-    if isinstance(error, ServiceTimeoutError) or is_timed_out(error) or code in _TIMEOUT_CODES:
+    if isinstance(error, ServiceTimeoutError) or is_timed_out(error) or words & _TIMEOUT_CODES:
         return HopKind.TIMEOUT
-    return HopKind.REMOTE if remote else HopKind.LOCAL
+    return HopKind.REMOTE if remote and not words & _LOCAL_CODES else HopKind.LOCAL
 
 
 #: Seconds, 30 000 years: a whole number may exceed the range of a float.
 _NEVER = 1e12
 
-_TIMEOUT_CODES = frozenset({"SERVICE_TIMEOUT", "DEADLINE_EXCEEDED", "CONNECT_TIMEOUT", "READ_TIMEOUT"})
+_TIMEOUT_CODES = frozenset(
+    {"SERVICE_TIMEOUT", "DEADLINE_EXCEEDED", "CONNECT_TIMEOUT", "READ_TIMEOUT", "DB_TIMEOUT"}
+)
+#: What never left this process, though a client of the peer's raised it.
+_LOCAL_CODES = frozenset({"POOL_EXHAUSTED"})

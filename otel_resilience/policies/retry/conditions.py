@@ -45,10 +45,15 @@ def _matches(on: Codes, reading: Reading) -> bool:
         if reading.code == "SERVICE_TIMEOUT":
             # Only as the end of an attempt: when the whole call timed out there is no time to retry in.
             return reading.retryable and "SERVICE_TIMEOUT" in on.codes
-        return reading.code in on.codes
+        return _is_named(on, reading)
     if not on.written:
         return True  # the chain's own word decides, in ``is_final``
-    return reading.code in on.codes or reading.chain.root.code in on.codes
+    return _is_named(on, reading) or reading.chain.root.code in on.codes
+
+
+def _is_named(on: Codes, reading: Reading) -> bool:
+    # Where a gRPC answer gives a reason, that is its code; whoever named the status meant this answer too.
+    return reading.code in on.codes or reading.error_type in on.codes
 
 
 def is_final(reading: Reading) -> bool:

@@ -11,7 +11,9 @@ import pytest
 from otel_resilience.context import correlation, request
 from otel_resilience.context.request import Request
 from otel_resilience.errors.adopt import error_chain
-from otel_resilience.events import FieldDiscarded
+from otel_resilience.errors.codes import code_of
+from otel_resilience.errors.hop import HopKind
+from otel_resilience.events import ExecutionFinished, FieldDiscarded
 from otel_resilience.testing import Recorder
 from otel_resilience_instrumentation._settings import Runtime
 from tests.instrumentation.grpc.policies import CHAIN, FINAL_CHAIN, THREE_ATTEMPTS
@@ -99,24 +101,59 @@ def test_the_users_metadata_is_kept_repeated_keys_too(server: RpcServer, client:
 def test_a_peer_without_us_that_says_what_went_wrong_is_a_root(
     server: RpcServer, client: Client, settings: Settings
 ) -> None:
-    info = b"\x0a\x0cOUT_OF_STOCK\x12\x08shop.com"
-    kind = b"type.googleapis.com/google.rpc.ErrorInfo"
-    detail = b"\x0a" + bytes([len(kind)]) + kind + b"\x12" + bytes([len(info)]) + info
-    status = b"\x1a" + bytes([len(detail)]) + detail
     settings(THREE_ATTEMPTS)
-
-    def handler(message: Any, context: grpc.ServicerContext) -> Any:
-        context.set_trailing_metadata((("grpc-status-details-bin", status),))
-        context.abort(grpc.StatusCode.UNAVAILABLE, "sold out")
-
-    server.handler = handler
+    server.handler = aborting_out_of_stock(grpc.StatusCode.UNAVAILABLE)
     with pytest.raises(grpc.RpcError) as caught:
         client.get(b"x")
     chain = error_chain(caught.value)
     assert chain is not None
     assert (chain.root.service, chain.root_cause_code) == ("shop.com", "OUT_OF_STOCK")
     assert len(server.asked) == 3  # it sent no chain: its status decides
-    settings(internal_hosts="none,")
-    with pytest.raises(grpc.RpcError) as caught:
+
+
+@pytest.mark.parametrize(
+    ("written", "attempts"),
+    [("", 3), ("on: [UNAVAILABLE], ", 3), ("on: [OUT_OF_STOCK], ", 3), ("on: [ABORTED], ", 1)],
+)
+@pytest.mark.parametrize("hosts", ["", "none,"])
+def test_a_reason_takes_nothing_from_the_status_it_came_with(
+    server: RpcServer, instrumented: None, settings: Settings, hosts: str, written: str, attempts: int
+) -> None:
+    settings(THREE_ATTEMPTS.replace("retry: {", "retry: {" + written), internal_hosts=hosts)
+    server.handler = aborting_out_of_stock(grpc.StatusCode.UNAVAILABLE)
+    with (
+        Client(server.target) as client,
+        Recorder() as recorder,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
         client.get(b"x")
-    assert error_chain(caught.value) is None
+    assert (error_chain(caught.value) is None) == bool(hosts)
+    assert len(server.asked) == attempts
+    assert code_of(caught.value) == "OUT_OF_STOCK"
+    assert [each.error_type for each in recorder.of(ExecutionFinished)] == ["UNAVAILABLE"]
+
+
+def test_a_deadline_that_has_a_reason_is_a_timeout(server: RpcServer, client: Client) -> None:
+    server.handler = aborting_out_of_stock(grpc.StatusCode.DEADLINE_EXCEEDED)
+    current = Request()
+    token = request.enter(current)
+    try:
+        with pytest.raises(grpc.RpcError):
+            client.get(b"x")
+    finally:
+        request.leave(token)
+    assert current.last_failure is not None
+    assert (current.last_failure.code, current.last_failure.kind) == ("OUT_OF_STOCK", HopKind.TIMEOUT)
+
+
+def aborting_out_of_stock(code: grpc.StatusCode) -> Callable[[Any, grpc.ServicerContext], Any]:
+    info = b"\x0a\x0cOUT_OF_STOCK\x12\x08shop.com"
+    kind = b"type.googleapis.com/google.rpc.ErrorInfo"
+    detail = b"\x0a" + bytes([len(kind)]) + kind + b"\x12" + bytes([len(info)]) + info
+    status = b"\x1a" + bytes([len(detail)]) + detail
+
+    def handler(message: Any, context: grpc.ServicerContext) -> Any:
+        context.set_trailing_metadata((("grpc-status-details-bin", status),))
+        context.abort(code, "sold out")
+
+    return handler

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_resilience_instrumentation import _grpc_error_info as error_info
+from otel_resilience.errors.codecs import error_info
 
 Metadata = tuple[tuple[str, Any], ...]
 
@@ -62,8 +63,10 @@ def test_a_damaged_one_never_raises(at: int, byte: int) -> None:
         carried(ErrorInfo(reason="not a code")),
         ((error_info.KEY, "text"),),
         carried(ErrorInfo(reason="OUT_OF_STOCK", domain="d" * 9000)),
+        (1, "text", (), (error_info.KEY,), object()),
+        itertools.repeat(("other", "x")),
     ],
 )
-def test_without_a_reason_that_is_a_code_there_is_none(metadata: Metadata | None) -> None:
+def test_without_a_reason_that_is_a_code_there_is_none(metadata: Any) -> None:
     assert error_info.find(metadata) is None
     assert error_info.reason(metadata) is None

@@ -7,6 +7,7 @@ matter; others are passed over.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,7 +15,10 @@ from otel_resilience.exceptions import is_code
 
 KEY = "grpc-status-details-bin"
 _TYPE = "type.googleapis.com/google.rpc.ErrorInfo"
+
+#: Bytes, and pairs: more than gRPC itself lets through unless it is told to.
 _LARGEST = 8192
+_MOST_PAIRS = 256
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -31,8 +35,10 @@ def find(metadata: Iterable[Any] | None) -> ErrorInfo | None:
 
     Never raises.
     """
-    for pair in metadata or ():
-        if pair[0] == KEY and isinstance(pair[1], bytes) and len(pair[1]) <= _LARGEST:
+    for pair in itertools.islice(metadata or (), _MOST_PAIRS):
+        if not (isinstance(pair, tuple | list) and len(pair) == 2 and pair[0] == KEY):
+            continue
+        if isinstance(pair[1], bytes) and len(pair[1]) <= _LARGEST:
             try:
                 return _of_status(pair[1])
             except (ValueError, IndexError):
