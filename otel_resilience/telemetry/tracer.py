@@ -74,7 +74,7 @@ class SpanScope:
             raise RuntimeError(f"the span {self._name!r} is entered once; ask for another one")
         attributes: dict[str, str] = {}
         if self._service is not None:
-            attributes["service.name"] = self._service
+            attributes[names.SERVICE_NAME] = self._service
         correlation_id = correlation.current()
         if correlation_id is not None:
             attributes[names.CORRELATION_ID] = correlation_id

@@ -27,7 +27,6 @@ from otel_resilience import (
     Retry,
     RetryBudget,
     ServiceMesh,
-    ServiceTimeoutError,
     Timeout,
 )
 from otel_resilience.context import deadline, request
