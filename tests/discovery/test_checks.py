@@ -272,7 +272,9 @@ def test_an_instance_falls_ill_and_recovers(
             assert registry.discover_all("payments")[0].port == port
         eventually(lambda: ports(registry.discover_all("payments")) == [1])
         assert dict(registry.states())["payments", "127.0.0.1", port] is EndpointState.UNHEALTHY  # type: ignore[index] # a key is a tuple
-        assert f"payments at 127.0.0.1:{port} is unhealthy" in caplog.text
+        eventually(
+            lambda: f"payments at 127.0.0.1:{port} is unhealthy" in caplog.text
+        )  # said after it is in force
         registry.deregister(("payments", "10.0.0.7", 1))
         with pytest.raises(NoHealthyEndpointError, match="1 registered, 0 healthy"):
             registry.discover("payments")
