@@ -12,8 +12,9 @@ from opentelemetry.trace import Span, Status, StatusCode, Tracer, TracerProvider
 
 from otel_resilience.context import correlation
 from otel_resilience.errors.codes import code_of
+from otel_resilience.errors.peek import peek
 from otel_resilience.exceptions import ConfigurationError
-from otel_resilience.telemetry import names, parents
+from otel_resilience.telemetry import names, parents, safely
 from otel_resilience.telemetry.names import SCOPE, VERSION
 from otel_resilience.telemetry.recorded import was_recorded
 
@@ -92,7 +93,10 @@ class SpanScope:
         # What ends a task or the process is no error of the operation.
         if isinstance(error, Exception):
             _record(self._span, error)
-            self._span.set_status(Status(StatusCode.ERROR, code_of(error)))
+            try:
+                self._span.set_status(Status(StatusCode.ERROR, code_of(error)))
+            except Exception:
+                safely.report("giving a span its status")
         if self._token is not None:
             otel_context.detach(self._token)
         if isinstance(error, Exception):
@@ -112,9 +116,12 @@ def _record(span: Span, error: BaseException) -> None:
     recorded = was_recorded(error)
     place = parents.identity_of(span)
     # On record is what a traced pipeline has recorded too, which says nothing on the user's own object.
-    if getattr(error, "trace_id", None) is None or (place.trace_id is not None and not recorded):
+    if peek(error, "trace_id") is None or (place.trace_id is not None and not recorded):
         # A class without a place for them, or one that refuses: the span knows it all the same.
         with suppress(Exception):
             error.trace_id, error.span_id, error.parent_spans = place  # type: ignore[attr-defined]  # set on whatever it is
     if not recorded and span.is_recording():
-        span.record_exception(error)
+        try:
+            span.record_exception(error)
+        except Exception:  # its text cannot be made
+            safely.report("recording an exception on a span")
