@@ -82,7 +82,12 @@ class SpanScope:
         parent = trace.INVALID_SPAN if self._is_root else trace.get_current_span()
         # A root has no parent; everything else that is around it is as it was.
         context = trace.set_span_in_context(parent) if self._is_root else None
-        self._span = self._tracer.start_span(self._name, context, attributes=attributes)
+        try:
+            self._span = self._tracer.start_span(self._name, context, attributes=attributes)
+        except Exception:
+            safely.report("starting a span by hand")
+            self._token = otel_context.attach(otel_context.get_current())
+            return self._span
         parents.remember(self._span, parent)
         self._token = otel_context.attach(trace.set_span_in_context(self._span))
         return self._span
@@ -101,7 +106,10 @@ class SpanScope:
             otel_context.detach(self._token)
         if isinstance(error, Exception):
             was_recorded(error)  # for the trace around, too, if it is another one
-        self._span.end()
+        try:
+            self._span.end()
+        except Exception:
+            safely.report("ending a span by hand")
 
     async def __aenter__(self) -> Span:
         return self.__enter__()
