@@ -81,11 +81,12 @@ class Crew:
         # Kept: to let go of the parent's event loop would close it, which is the parent's affair.
         self._inherited = self._background
         self._background = None
+        for watch in self._watches:
+            watch.forget()
 
     def resume(self, endpoints: Callable[[str], list[Endpoint]]) -> None:
         """Begin the watches anew, in a child."""
         if not self._closed:
-            self._watches = [watch.again() for watch in self._watches]
             for watch in self._watches:
                 watch.offer(endpoints(watch.service))
                 watch.start()

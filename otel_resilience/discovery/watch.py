@@ -21,11 +21,17 @@ class Watch:
     def __init__(self, service: str, callback: Callable[[list[Endpoint]], None]) -> None:
         self.service = service
         self._callback = callback
-        self._changed = threading.Condition()  # guards the two values below; the callback runs outside
-        self._newest: list[Endpoint] | None = None
         self._ended = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as new, and end no later for it: in a forked child the thread does not run, and may have held the lock."""
+        self._changed = (
+            threading.Condition()
+        )  # guards what was ended and what is newest; the callback runs outside
+        self._newest: list[Endpoint] | None = None
         self._thread = threading.Thread(
-            target=self._run, name=f"otel-resilience-watch-{service}", daemon=True
+            target=self._run, name=f"otel-resilience-watch-{self.service}", daemon=True
         )
 
     def start(self) -> None:
@@ -45,12 +51,8 @@ class Watch:
 
     def join(self, seconds: float) -> None:
         """Wait for the thread's end, at most ``seconds``; not at all in the thread itself."""
-        if self._thread is not threading.current_thread():
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(seconds)
-
-    def again(self) -> Watch:
-        """The same watch for a child process, where this one's thread does not run."""
-        return Watch(self.service, self._callback)
 
     def _run(self) -> None:
         told: list[Endpoint] | None = None

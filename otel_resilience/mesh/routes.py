@@ -71,6 +71,8 @@ class Routes:
 
     def settle(self, choice: Choice, verdict: Verdict, *, enforced: bool) -> None:
         """Learn what an attempt came to, and eject its endpoint where it is time."""
+        if verdict is Verdict.IGNORED:
+            return  # one that the garbage collector ended, too: it may do so where this very lock is held
         key = choice.endpoint.key
         # Only a failure may eject, and only then it matters who else is there.
         present = {each.key for each in self._healthy()} if verdict is Verdict.FAILURE else ()

@@ -33,8 +33,11 @@ class Counts:
 
     def forget(self) -> None:
         """Begin at zero, with a lock that nobody holds."""
-        self._lock = threading.Lock()  # guards the tables; one addition happens under it, nothing else
-        self._tables: defaultdict[str, dict[Series, int]] = defaultdict(dict)
+        # Guards the tables; one addition happens under it. Reentrant: the garbage collector may end a call in the midst of it, and
+        # that is counted too.
+        self._lock = threading.RLock()
+        # Each count in a list of its own: added to in one step, whatever the collector does before and after.
+        self._tables: defaultdict[str, dict[Series, list[int]]] = defaultdict(dict)
         self._error_types: set[str] = set()
         self._pid = os.getpid()
 
@@ -51,7 +54,7 @@ class Counts:
             table = self._tables[metric.name]
             if values not in table and len(table) >= metric.max_series:
                 values = _overflow(metric, values)
-            table[values] = table.get(values, 0) + 1
+            table.setdefault(values, [0])[0] += 1
 
     def bounded_error_type(self, error_type: str | None) -> str | None:
         """``error_type``, or ``_OTHER`` where this process has reported too many different ones."""
@@ -62,7 +65,7 @@ class Counts:
     def read(self, metric: Metric) -> dict[Series, int]:
         """The count of every series of ``metric``, consistent with one another."""
         with self._lock:
-            return dict(self._tables[metric.name])
+            return {series: count[0] for series, count in self._tables[metric.name].items()}
 
     def _bounded(self, error_type: Value) -> Value:
         if not isinstance(error_type, str) or error_type in self._error_types:

@@ -36,6 +36,7 @@ VERSION = _version()
 OTHER = "_OTHER"
 
 ERROR_TYPE = "error.type"
+SERVICE_NAME = "service.name"
 SERVICE_PEER_NAME = "service.peer.name"
 HTTP_RESEND_COUNT = "http.request.resend_count"
 EXCEPTION_TYPE = "exception.type"
@@ -382,6 +383,8 @@ CALL_SPAN_ATTRIBUTES = (
 )
 #: What ``attempt {name}`` may carry.
 ATTEMPT_SPAN_ATTRIBUTES = frozenset({ATTEMPT_NUMBER, CORRELATION_ID, OUTCOME, ERROR_TYPE})
+#: What ``DistributedTracer`` puts on its spans.
+TRACER_SPAN_ATTRIBUTES = frozenset({SERVICE_NAME, CORRELATION_ID})
 #: What the span processor adds to spans of others.
 FOREIGN_SPAN_ATTRIBUTES = frozenset({ATTEMPT_NUMBER, HTTP_RESEND_COUNT, CORRELATION_ID})
 

@@ -26,7 +26,9 @@ class RateCap:
 
     def forget(self) -> None:
         """Begin anew, with a lock that nobody holds."""
-        self._lock = threading.Lock()  # guards the table; nothing else happens under it
+        self._lock = (
+            threading.RLock()
+        )  # guards the table; reentrant, since the garbage collector may end a call in the midst of it
         self._passed: dict[_Kind, tuple[float, int]] = {}  # instant of the last one, held back since
         self._pid = os.getpid()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from opentelemetry import trace
 
+from otel_resilience.errors.peek import peek
+
 #: Holds the trace: an exception that is made once and raised again and again belongs to many.
 _MARK = "_otel_resilience_recorded"
 
@@ -11,7 +13,7 @@ _MARK = "_otel_resilience_recorded"
 def was_recorded(error: BaseException) -> bool:
     """Whether this very exception is on record in the current trace, outside of any in whichever; from now on it is."""
     trace_id = trace.get_current_span().get_span_context().trace_id
-    known = getattr(error, _MARK, None)
+    known = peek(error, _MARK)
     if known is not None and trace_id in (known, trace.INVALID_TRACE_ID):
         return True
     try:

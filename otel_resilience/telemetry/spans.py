@@ -6,6 +6,7 @@ Spans are attached and ended by hand: no generator of ours stands in the user's 
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
+from typing import TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -28,6 +29,10 @@ from otel_resilience.telemetry.error_roots import ErrorRoots
 _FAILED = frozenset({Outcome.FAILURE, Outcome.REJECTED, Outcome.TIMEOUT})
 
 _call_span_id: ContextVar[int | None] = ContextVar("otel_resilience.call_span_id", default=None)
+#: Set where a span was made current, so that the context of its end is known to be that of its begin.
+_attached: ContextVar[None] = ContextVar("otel_resilience.attached", default=None)
+
+T = TypeVar("T")
 
 
 def current_call_span_id() -> int | None:
@@ -65,7 +70,7 @@ class CallSpan:
         if peer is not None:
             attributes[names.SERVICE_PEER_NAME] = peer
         self._span = _start(tracer, f"execute {name}", attributes)
-        self._attached = _attach(self._span)
+        self._attached = _Attached(self._span)
         self._id_token = _call_span_id.set(self._span.get_span_context().span_id)
 
     def attempt_started(self, number: int) -> AttemptSpan | None:
@@ -84,8 +89,8 @@ class CallSpan:
             self._describe(summary)
         except Exception:
             safely.report("describing a call on its span")
-        _reset(self._id_token)
-        _detach(self._attached)
+        _reset(_call_span_id, self._id_token)
+        self._attached.detach()
         _end(self._span)
 
     def _describe(self, summary: CallSummary) -> None:
@@ -112,7 +117,7 @@ class AttemptSpan:
 
     def __init__(self, tracer: Tracer, name: str, number: int) -> None:
         self._span = _start(tracer, f"attempt {name}", {names.ATTEMPT_NUMBER: number})
-        self._attached = _attach(self._span)
+        self._attached = _Attached(self._span)
 
     def finish(self, outcome: Outcome, error: BaseException | None) -> None:
         """Tell how the attempt ended, end the span, make the call's span current again."""
@@ -124,7 +129,7 @@ class AttemptSpan:
                 self._span.set_status(Status(StatusCode.ERROR))
         except Exception:
             safely.report("describing an attempt on its span")
-        _detach(self._attached)
+        self._attached.detach()
         _end(self._span)
 
 
@@ -161,23 +166,30 @@ def _start(tracer: Tracer, name: str, attributes: dict[str, AttributeValue]) -> 
     return span
 
 
-def _attach(span: Span) -> Token[Context] | None:
-    """Make ``span`` current; without an SDK there is nothing to make current."""
-    if not span.get_span_context().is_valid:
-        return None
-    return otel_context.attach(trace.set_span_in_context(span))
+class _Attached:
+    """``span`` is current until ``detach``; without an SDK there is nothing to make current."""
+
+    __slots__ = ("_here", "_token")
+
+    def __init__(self, span: Span) -> None:
+        self._token: Token[Context] | None = None
+        if span.get_span_context().is_valid:
+            self._here = _attached.set(None)
+            self._token = otel_context.attach(trace.set_span_in_context(span))
+
+    def detach(self) -> None:
+        if self._token is not None and _reset(_attached, self._here):
+            otel_context.detach(self._token)  # which complains aloud where this is another context
 
 
-def _detach(token: Token[Context] | None) -> None:
-    if token is not None:
-        otel_context.detach(token)
-
-
-def _reset(token: Token[int | None]) -> None:
+def _reset(variable: ContextVar[T], token: Token[T]) -> bool:
     try:
-        _call_span_id.reset(token)
-    except ValueError:  # finished in another context than it began in; that one ends by itself
-        return
+        variable.reset(token)
+    except (
+        ValueError
+    ):  # a call that was abandoned, and is ended by the garbage collector: its context is gone
+        return False
+    return True
 
 
 def _end(span: Span) -> None:

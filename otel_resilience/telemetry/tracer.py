@@ -12,8 +12,9 @@ from opentelemetry.trace import Span, Status, StatusCode, Tracer, TracerProvider
 
 from otel_resilience.context import correlation
 from otel_resilience.errors.codes import code_of
+from otel_resilience.errors.peek import peek
 from otel_resilience.exceptions import ConfigurationError
-from otel_resilience.telemetry import names, parents
+from otel_resilience.telemetry import names, parents, safely
 from otel_resilience.telemetry.names import SCOPE, VERSION
 from otel_resilience.telemetry.recorded import was_recorded
 
@@ -74,14 +75,19 @@ class SpanScope:
             raise RuntimeError(f"the span {self._name!r} is entered once; ask for another one")
         attributes: dict[str, str] = {}
         if self._service is not None:
-            attributes["service.name"] = self._service
+            attributes[names.SERVICE_NAME] = self._service
         correlation_id = correlation.current()
         if correlation_id is not None:
             attributes[names.CORRELATION_ID] = correlation_id
         parent = trace.INVALID_SPAN if self._is_root else trace.get_current_span()
         # A root has no parent; everything else that is around it is as it was.
         context = trace.set_span_in_context(parent) if self._is_root else None
-        self._span = self._tracer.start_span(self._name, context, attributes=attributes)
+        try:
+            self._span = self._tracer.start_span(self._name, context, attributes=attributes)
+        except Exception:
+            safely.report("starting a span by hand")
+            self._token = otel_context.attach(otel_context.get_current())
+            return self._span
         parents.remember(self._span, parent)
         self._token = otel_context.attach(trace.set_span_in_context(self._span))
         return self._span
@@ -92,12 +98,18 @@ class SpanScope:
         # What ends a task or the process is no error of the operation.
         if isinstance(error, Exception):
             _record(self._span, error)
-            self._span.set_status(Status(StatusCode.ERROR, code_of(error)))
+            try:
+                self._span.set_status(Status(StatusCode.ERROR, code_of(error)))
+            except Exception:
+                safely.report("giving a span its status")
         if self._token is not None:
             otel_context.detach(self._token)
         if isinstance(error, Exception):
             was_recorded(error)  # for the trace around, too, if it is another one
-        self._span.end()
+        try:
+            self._span.end()
+        except Exception:
+            safely.report("ending a span by hand")
 
     async def __aenter__(self) -> Span:
         return self.__enter__()
@@ -112,9 +124,12 @@ def _record(span: Span, error: BaseException) -> None:
     recorded = was_recorded(error)
     place = parents.identity_of(span)
     # On record is what a traced pipeline has recorded too, which says nothing on the user's own object.
-    if getattr(error, "trace_id", None) is None or (place.trace_id is not None and not recorded):
+    if peek(error, "trace_id") is None or (place.trace_id is not None and not recorded):
         # A class without a place for them, or one that refuses: the span knows it all the same.
         with suppress(Exception):
             error.trace_id, error.span_id, error.parent_spans = place  # type: ignore[attr-defined]  # set on whatever it is
     if not recorded and span.is_recording():
-        span.record_exception(error)
+        try:
+            span.record_exception(error)
+        except Exception:  # its text cannot be made
+            safely.report("recording an exception on a span")

@@ -70,6 +70,20 @@ async def test_http_asks_as_a_client_does() -> None:
     assert b"Connection: close" in lines
 
 
+async def test_http_names_a_host_as_the_wire_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def keep(connection: socket.socket, over: threading.Event) -> None:
+        asked.append(connection.recv(65536))
+        connection.sendall(OK)
+
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with tcp_server(keep) as port:
+        assert await ask(port, HealthCheck(http="/"), "zürich.example") is None
+    assert b"Host: xn--zrich-kva.example:%d" % port in asked[0].split(b"\r\n")
+
+
 @pytest.mark.parametrize(
     ("service", "wrong"),
     [
@@ -272,7 +286,9 @@ def test_an_instance_falls_ill_and_recovers(
             assert registry.discover_all("payments")[0].port == port
         eventually(lambda: ports(registry.discover_all("payments")) == [1])
         assert dict(registry.states())["payments", "127.0.0.1", port] is EndpointState.UNHEALTHY  # type: ignore[index] # a key is a tuple
-        assert f"payments at 127.0.0.1:{port} is unhealthy" in caplog.text
+        eventually(
+            lambda: f"payments at 127.0.0.1:{port} is unhealthy" in caplog.text
+        )  # said after it is in force
         registry.deregister(("payments", "10.0.0.7", 1))
         with pytest.raises(NoHealthyEndpointError, match="1 registered, 0 healthy"):
             registry.discover("payments")

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -168,6 +170,60 @@ def test_a_forked_child_looks_up_checks_and_watches() -> None:
                 try:
                     told.clear()
                     os._exit(0 if live(registry, told, port) else 1)
+                finally:
+                    os._exit(2)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+
+
+@contextmanager
+def held_elsewhere(lock: threading.Condition) -> Iterator[None]:
+    """Another thread holds ``lock``."""
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            over.wait()
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    held.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        holding.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+@pytest.mark.parametrize("looks_first", [True, False])
+def test_a_forked_child_can_end_a_watch_and_close(looks_first: bool) -> None:
+    def live() -> bool:
+        if looks_first:
+            registry.discover_all("payments")
+            eventually(lambda: len(told) == 1)
+        told.clear()
+        end()
+        registry.register(info(2))
+        eventually(lambda: not any(name.startswith("otel-resilience-watch") for name in _ours()))
+        registry.close()
+        return told == []
+
+    told: list[list[int]] = []
+    with ServiceRegistry() as registry:
+        registry.register(info(1))
+        end = registry.watch("payments", lambda endpoints: told.append(ports(endpoints)))
+        eventually(lambda: told == [[1]])
+        told.clear()
+        [watch] = registry._catalogue._crew._watches
+        with held_elsewhere(watch._changed):  # as by the watch's own thread at the moment of the fork
+            child = os.fork()
+            if child == 0:
+                try:
+                    threading.Timer(20.0, lambda: os._exit(3)).start()
+                    os._exit(0 if live() else 1)
                 finally:
                     os._exit(2)
         _, status = os.waitpid(child, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
@@ -267,6 +268,22 @@ def test_channels_to_endpoints_that_are_gone_are_let_go(mesh: ServiceMesh, serve
     for port in range(1, 100):
         channel.to(Endpoint(host="127.0.0.1", port=port, service="payments"))
     assert len(channel._channels._channels) <= 20
+
+
+def test_closing_the_mesh_ends_what_is_under_way(mesh: ServiceMesh, servers: list[Payments]) -> None:
+    for server in servers:
+        server.hang = True
+    channel = mesh.channel("payments")
+    hanging = [channel.unary_unary(ECHO).future(b"x") for _ in range(4)]
+    stream = channel.stream_stream(TALK)(iter([b"x"]))
+    eventually(lambda: sum(asked(servers)) >= 5)
+    with Recorder() as recorder:
+        before = time.monotonic()
+        mesh.close()
+        assert time.monotonic() - before < 1.0
+        assert {each.code() for each in (*hanging, stream)} == {grpc.StatusCode.CANCELLED}  # type: ignore[attr-defined]
+        eventually(lambda: len(recorder.of(ExecutionFinished)) == 5)
+    assert list(mesh.ejected()) == []
 
 
 def test_unknown_services_and_closed_meshes() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -30,6 +32,9 @@ from otel_resilience.mesh.session import RoutingAdapter
 from tests.discovery.instances import info
 from tests.instrumentation.http_server import Reply, ScriptedServer
 from tests.mesh.meshes import register
+
+#: Certificate and key, for a hundred years: ``openssl req -x509 -days 36500 -subj /CN=payments``.
+CERTIFICATE = Path(__file__).parent / "certificates" / "payments.pem"
 
 
 @pytest.fixture
@@ -264,3 +269,34 @@ def test_over_tls_the_certificate_must_be_the_services() -> None:
     assert (pool["server_hostname"], pool["assert_hostname"]) == ("payments", "payments")
     host, pool = attributes(prepared, True)
     assert "server_hostname" not in pool
+
+
+@pytest.fixture
+def tls_server() -> Iterator[ScriptedServer]:
+    """Has a certificate for ``payments``, signed by itself, of which no other program will ever hear."""
+    server = ScriptedServer()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    server._server.socket = context.wrap_socket(server._server.socket, server_side=True)
+    with server:
+        yield server
+
+
+@pytest.mark.skipif(
+    not hasattr(HTTPAdapter, POOL_KEY), reason="this requests cannot be told whose certificate it expects"
+)
+def test_over_tls_a_server_must_be_the_service(tls_server: ScriptedServer) -> None:
+    with ServiceMesh() as mesh:
+        for name in ("payments", "ledger"):
+            register(mesh, (tls_server.port,), name=name, host="127.0.0.1")
+        for name, known in (("payments", True), ("ledger", False), ("payments", True)):
+            session = mesh.session(name)
+            session.trust_env = False  # else the environment's certificates go before these
+            session.verify = str(CERTIFICATE)
+            if known:
+                response = session.get(f"https://{name}/x")
+                assert (response.status_code, response.url) == (200, f"https://{name}/x")
+            else:
+                with pytest.raises(requests.exceptions.SSLError):
+                    session.get(f"https://{name}/x")
+    assert [each.headers["Host"] for each in tls_server.asked] == ["payments", "payments"]

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from otel_resilience import (
+    Backoff,
     Bulkhead,
     ConfigurationError,
     Endpoint,
@@ -172,6 +173,42 @@ def test_gathered_calls_never_see_one_anothers_endpoint() -> None:
         register(mesh, range(1, 20))
         assert all(asyncio.run(main(mesh)))
         assert in_hand.of("payments") is None
+
+
+def test_event_loops_and_threads_share_a_mesh() -> None:
+    with ServiceMesh() as mesh:
+        register(mesh, (1, 2, 3))
+        mesh.set_bulkhead_policy("payments", Bulkhead(max_concurrency=2, max_queue=1000))
+        mesh.set_retry_policy("payments", Retry(on=OSError, backoff=Backoff(initial=0.0)))
+        dependency = Dependency(1)
+        places = threading.Semaphore(2)
+
+        async def call(endpoint: Endpoint) -> int:
+            assert places.acquire(blocking=False), "more than two at a time"
+            await asyncio.sleep(0)
+            places.release()
+            return dependency(endpoint)
+
+        async def many() -> list[int]:
+            return await asyncio.gather(*(mesh.acall("payments", "charge", call) for _ in range(100)))
+
+        def call_in_thread(endpoint: Endpoint) -> int:
+            assert places.acquire(blocking=False), "more than two at a time"
+            places.release()
+            return dependency(endpoint)
+
+        def one_by_one() -> list[int]:
+            return [mesh.call("payments", "charge", call_in_thread) for _ in range(100)]
+
+        with ThreadPoolExecutor(4) as pool:
+            answers = [
+                pool.submit(asyncio.run, many()) if number % 2 else pool.submit(one_by_one)
+                for number in range(4)
+            ]
+            ports = [port for answer in answers for port in answer.result(60)]
+        assert len(ports) == 400
+        assert set(ports) == {2, 3}
+        assert [key.port for key in mesh.ejected()] == [1]
 
 
 def test_a_hedge_goes_elsewhere() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 import subprocess
@@ -13,7 +12,9 @@ from typing import get_args
 import pytest
 
 import otel_resilience
+from otel_resilience import testing as kit
 from otel_resilience.flow import effects
+from otel_resilience.testing import fixtures as kit_fixtures
 from tests.packaging.readme import PROJECT
 
 DOCS = PROJECT / "docs"
@@ -35,8 +36,32 @@ PAGES = {
     "TimeoutHandler": "timeout_handler",
     "CorrelationManager": "correlation",
 }
-#: Pages that show lines out of a program, which only need to be Python.
-FRAGMENTS = {"bulkhead", "mesh", "rate_limiter", "timeout_handler"}
+#: What the program of a page takes for given.
+GIVEN = {
+    "bulkhead": "order = 7\ndef charge(order): ...\n",
+    "mesh": """
+from otel_resilience import ServiceInfo, ServiceRegistry
+from tests.instrumentation.http_server import ScriptedServer
+
+registry, server, request = ServiceRegistry(), ScriptedServer().__enter__(), None
+registry.register(ServiceInfo(name="payments", host="127.0.0.1", port=server.port))
+
+def charge(address): ...
+async def acharge(endpoint): ...
+
+class PaymentsStub:
+    def __init__(self, channel):
+        self.Charge = lambda request: channel.unary_unary("/shop.v1.Payments/Charge")
+""",
+    "rate_limiter": "class Position: ...\n",
+    "timeout_handler": "order = 7\ndef charge(order): ...\n",
+}
+#: As an interpreter at the prompt would: a program may await.
+RUN = """
+import ast, asyncio, inspect, sys
+ran = eval(compile(sys.argv[1], "page", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT))
+if inspect.iscoroutine(ran): asyncio.run(ran)
+"""
 READ = [*sorted(DOCS.glob("*.md")), PROJECT / "README.md"]
 
 
@@ -55,6 +80,15 @@ def test_a_page_names_every_option_and_says_when_not_to_use_it(name: str) -> Non
     assert "When not to use" in page
 
 
+def test_the_page_on_testing_names_all_that_the_kit_has() -> None:
+    page = text_of("testing")
+    fixtures = re.findall(
+        r"^def (\w+)\(", Path(inspect.getfile(kit_fixtures)).read_text("utf-8"), re.MULTILINE
+    )
+    assert fixtures
+    assert [each for each in (*kit.__all__, *fixtures) if not re.search(rf"`{each}\b", page)] == []
+
+
 def test_every_page_is_found_from_the_index_and_the_index_from_the_readme() -> None:
     index = text_of("README")
     linked = set(re.findall(r"\]\((\w+)\.md\)", index))
@@ -68,16 +102,20 @@ def test_what_a_page_links_is_there(page: Path) -> None:
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", [page.stem for page in READ if page.parent == DOCS])
-def test_the_programs_of_a_page_run(page: str) -> None:
-    for code in re.findall(r"^```python\n(.*?)^```", text_of(page), re.MULTILINE | re.DOTALL):
-        if page in FRAGMENTS:
-            compile(code, page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            continue
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize(
+    "page", [page.stem for page in DOCS.glob("*.md") if "```python" in text_of(page.stem)]
+)
+def test_the_program_of_a_page_runs(page: str) -> None:
+    shown = re.findall(r"^```python\n(.*?)^```", text_of(page), re.MULTILINE | re.DOTALL)
+    program = "\n".join([GIVEN.get(page, ""), *shown])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", RUN, program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PROJECT,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_design_names_every_room_every_policy_and_every_effect() -> None:

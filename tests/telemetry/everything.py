@@ -15,6 +15,7 @@ from otel_resilience import (
     CircuitBreaker,
     CircuitOpenError,
     Deadline,
+    DistributedTracer,
     Endpoint,
     Fallback,
     FaultInjectedError,
@@ -51,6 +52,8 @@ def happen(observatory: Observatory, clock: ManualClock) -> list[object]:
         _side_by_side()
         _late(clock)
         _overdue()
+        with DistributedTracer("stock", tracer_provider=observatory.tracers).trace("hand made"):
+            pass
     finally:
         correlation.leave(token)
     ErrorPropagator().extract({"error-chain": "?"})

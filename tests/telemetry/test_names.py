@@ -55,7 +55,8 @@ def test_a_metric_is_as_listed(everything: Observatory, metric: names.Metric) ->
 def test_no_metric_is_named_like_an_attribute() -> None:
     attributes = {attribute for metric in names.METRICS for attribute in metric.attributes}
     spans = names.CALL_SPAN_ATTRIBUTES | names.ATTEMPT_SPAN_ATTRIBUTES | names.FOREIGN_SPAN_ATTRIBUTES
-    assert not set(METRICS) & (attributes | spans)
+    events = {names.SUPPRESSED_COUNT}.union(*(event.attributes for event in names.EVENTS))
+    assert not set(METRICS) & (attributes | spans | names.TRACER_SPAN_ATTRIBUTES | events)
 
 
 def test_the_span_attributes_are_those_listed(everything: Observatory) -> None:
@@ -66,6 +67,7 @@ def test_the_span_attributes_are_those_listed(everything: Observatory) -> None:
         "execute": names.CALL_SPAN_ATTRIBUTES,
         "attempt": names.ATTEMPT_SPAN_ATTRIBUTES,
         "GET": names.FOREIGN_SPAN_ATTRIBUTES | {"http.request.method"},
+        "hand": names.TRACER_SPAN_ATTRIBUTES,
     }
 
 

@@ -15,7 +15,15 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, NoOpTracer, Span, SpanContext, TraceFlags
 
-from otel_resilience import Backoff, CircuitBreaker, CircuitOpenError, Pipeline, Retry, Timeout
+from otel_resilience import (
+    Backoff,
+    CircuitBreaker,
+    CircuitOpenError,
+    DistributedTracer,
+    Pipeline,
+    Retry,
+    Timeout,
+)
 from otel_resilience.events import Event
 from otel_resilience.flow.call import Call
 from otel_resilience.listener import LISTENERS
@@ -166,6 +174,25 @@ def test_a_broken_sdk_reaches_no_caller(
     assert len(caplog.messages) == len(set(caplog.messages))
     assert LISTENERS.active
     assert sum(observatory.points("resilience.executions").values()) == 3
+
+
+@pytest.mark.parametrize("broken", [BrokenAtTheStart, BrokenAtTheEnd])
+def test_a_broken_sdk_reaches_no_caller_of_a_span_by_hand(
+    observatory: Observatory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    broken: type[NoOpTracer],
+) -> None:
+    monkeypatch.setattr(safely, "_reported", set())
+    by_hand = DistributedTracer()
+    monkeypatch.setattr(by_hand, "_tracer", broken())
+    with observatory.tracer().start_as_current_span("around") as around:
+        for _ in range(2):
+            with pytest.raises(OSError, match="away"), by_hand.trace("root"), by_hand.span("child"):
+                raise OSError("away")
+            assert trace.get_current_span() is around
+    assert caplog.messages
+    assert len(caplog.messages) == len(set(caplog.messages))
 
 
 def test_a_listener_that_raises_is_dropped_and_ours_goes_on(

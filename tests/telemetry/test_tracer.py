@@ -137,6 +137,32 @@ def test_a_new_root_leaves_the_rest_of_the_context_as_it_is(observatory: Observa
     assert observatory.span("root").parent is None
 
 
+class Nameless(Exception):
+    """Breaks whoever looks at it."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    @property
+    def trace_id(self) -> str:
+        raise RuntimeError("no place")
+
+    error_code = trace_id
+
+
+def test_an_exception_that_breaks_who_looks_at_it_is_still_the_users(observatory: Observatory) -> None:
+    tracer = DistributedTracer(tracer_provider=observatory.tracers)
+    error = Nameless()
+    with pytest.raises(Nameless) as caught, tracer.trace("outer"), tracer.span("inner"):
+        raise error
+    assert caught.value is error
+    assert tracer.record_error(error) is error
+    assert {span.name: span.status.status_code for span in observatory.spans} == dict.fromkeys(
+        ("inner", "outer"), StatusCode.ERROR
+    )
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
 def test_what_ends_a_task_is_no_error_of_the_operation(observatory: Observatory) -> None:
     tracer = DistributedTracer(tracer_provider=observatory.tracers)
     with pytest.raises(KeyboardInterrupt), tracer.trace("outer"):

@@ -17,7 +17,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?\r?\n", r
 
 async def probe_http(resolver: Resolver, host: str, port: int, path: str) -> None:
     """Raises ``OSError``, or ``ProbeFailedError`` for another answer."""
-    name = f"[{host}]" if ":" in host else host
+    name = f"[{host}]" if ":" in host else _as_ascii(host)
     request = (
         f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nUser-Agent: otel-resilience-health-check\r\n"
         "Accept: */*\r\nConnection: close\r\n\r\n"
@@ -33,3 +33,10 @@ async def probe_http(resolver: Resolver, host: str, port: int, path: str) -> Non
         raise ProbeFailedError("no HTTP status line")
     if not 200 <= int(status[1]) <= 299:
         raise ProbeFailedError(f"HTTP {int(status[1])}")
+
+
+def _as_ascii(host: str) -> str:
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:  # no name of the DNS, whatever else resolves it
+        return host
