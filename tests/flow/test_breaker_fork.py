@@ -50,7 +50,7 @@ class TestFork:
     def test_a_lock_that_another_thread_holds_does_not_stop_the_child(self) -> None:
         breaker = CircuitBreaker("held", failure_threshold=1)
         breaker.for_key("a")
-        with breaker._lock, breaker._keyed._lock:  # type: ignore[union-attr]  # it has been used
+        with breaker._lock, breaker._shared._lock, breaker._keyed._lock:  # type: ignore[union-attr]  # it has been used
             assert self.in_child(lambda: breaker.call(breaker.for_key("a").call, Flaky(0)) == "done")
 
     def test_a_call_that_the_fork_happens_in_counts_in_the_parent_alone(self) -> None:
