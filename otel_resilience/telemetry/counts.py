@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import TypeAlias
 
 from otel_resilience.forking import forget_after_fork
@@ -33,7 +33,11 @@ class Counts:
 
     def forget(self) -> None:
         """Begin at zero, with a lock that nobody holds."""
-        self._lock = threading.Lock()  # guards the tables; one addition happens under it, nothing else
+        # Guards what is below; additions happen under it, nothing else. It may be taken again by who holds it: the
+        # collector ends an abandoned call wherever a thread is, and that end is counted too.
+        self._lock = threading.RLock()
+        self._adding = False
+        self._arrived: deque[tuple[Metric, Series]] = deque()
         self._tables: defaultdict[str, dict[Series, int]] = defaultdict(dict)
         self._error_types: set[str] = set()
         self._pid = os.getpid()
@@ -44,14 +48,9 @@ class Counts:
             self._pid != os.getpid()
         ):  # forked by a server that is no Python program, and calls no handler of Python's
             self.forget()
-        at = _ERROR_TYPE_AT.get(metric.name)
         with self._lock:
-            if at is not None:
-                values = (*values[:at], self._bounded(values[at]), *values[at + 1 :])
-            table = self._tables[metric.name]
-            if values not in table and len(table) >= metric.max_series:
-                values = _overflow(metric, values)
-            table[values] = table.get(values, 0) + 1
+            self._arrived.append((metric, values))
+            self._add_up()
 
     def bounded_error_type(self, error_type: str | None) -> str | None:
         """``error_type``, or ``_OTHER`` where this process has reported too many different ones."""
@@ -62,7 +61,26 @@ class Counts:
     def read(self, metric: Metric) -> dict[Series, int]:
         """The count of every series of ``metric``, consistent with one another."""
         with self._lock:
+            self._add_up()
             return dict(self._tables[metric.name])
+
+    def _add_up(self) -> None:
+        # In the midst of an addition: whoever is at it will find what has arrived.
+        while self._arrived and not self._adding:
+            self._adding = True
+            try:
+                self._add(*self._arrived.popleft())
+            finally:
+                self._adding = False
+
+    def _add(self, metric: Metric, values: Series) -> None:
+        at = _ERROR_TYPE_AT.get(metric.name)
+        if at is not None:
+            values = (*values[:at], self._bounded(values[at]), *values[at + 1 :])
+        table = self._tables[metric.name]
+        if values not in table and len(table) >= metric.max_series:
+            values = _overflow(metric, values)
+        table[values] = table.get(values, 0) + 1
 
     def _bounded(self, error_type: Value) -> Value:
         if not isinstance(error_type, str) or error_type in self._error_types:

@@ -26,7 +26,8 @@ class RateCap:
 
     def forget(self) -> None:
         """Begin anew, with a lock that nobody holds."""
-        self._lock = threading.Lock()  # guards the table; nothing else happens under it
+        # Guards the table. It may be taken again by who holds it: the collector ends calls wherever a thread is.
+        self._lock = threading.RLock()
         self._passed: dict[_Kind, tuple[float, int]] = {}  # instant of the last one, held back since
         self._pid = os.getpid()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import random
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,6 +25,7 @@ from otel_resilience import (
 )
 from otel_resilience.events import CircuitStateChanged
 from otel_resilience.testing import Draws, ManualClock, Recorder
+from tests.concurrency.holding import returns
 from tests.telemetry.observatory import Observatory
 
 GUARDS: dict[str, Callable[[], Any]] = {
@@ -39,24 +39,6 @@ GUARDS: dict[str, Callable[[], Any]] = {
         "collected", Timeout(60.0), Bulkhead(max_concurrency=10**6), Retry(on=OSError), CircuitBreaker()
     ),
 }
-
-
-def returns(work: Callable[[], object], seconds: float = 60.0) -> bool:
-    """Whether ``work`` comes to an end; what it raises is raised here."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if raised:
-        raise raised[0]
-    return not thread.is_alive()
 
 
 @pytest.fixture
