@@ -26,9 +26,8 @@ class RateCap:
 
     def forget(self) -> None:
         """Begin anew, with a lock that nobody holds."""
-        self._lock = (
-            threading.RLock()
-        )  # guards the table; reentrant, since the garbage collector may end a call in the midst of it
+        # Guards the table. Reentrant: the garbage collector may end a call wherever a thread is.
+        self._lock = threading.RLock()
         self._passed: dict[_Kind, tuple[float, int]] = {}  # instant of the last one, held back since
         self._pid = os.getpid()
 

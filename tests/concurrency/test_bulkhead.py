@@ -14,6 +14,7 @@ import pytest
 from otel_resilience import Bulkhead, BulkheadFullError, RateLimitedError, RateLimiter
 from otel_resilience.events import ExecutionRejected
 from otel_resilience.testing import ManualClock, Recorder
+from tests.concurrency.holding import held_by_another_thread
 from tests.concurrency.test_threads import together
 
 
@@ -168,7 +169,7 @@ def test_a_forked_child_begins_empty(handler: bool, monkeypatch: pytest.MonkeyPa
         return int(answer)
 
     if handler:
-        with bulkhead._lock, limiter._lock:
+        with held_by_another_thread(bulkhead._lock, limiter._lock):
             assert in_child() == 2
     assert bulkhead.call(in_child) == 2
     assert bulkhead.running == 0

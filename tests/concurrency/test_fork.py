@@ -72,8 +72,11 @@ def locks_of_the_package() -> Iterator[Any]:
             yield from (value for value in vars(module).values() if isinstance(value, LOCKS))
     for thing in gc.get_objects():
         if type(thing).__module__.split(".")[0] == "otel_resilience":
-            held = getattr(thing, "__dict__", {})
-            yield from (value for value in list(held.values()) if isinstance(value, LOCKS))
+            slots = [slot for kind in type(thing).__mro__ for slot in getattr(kind, "__slots__", ())]
+            held = [getattr(thing, slot, None) for slot in slots] + list(
+                getattr(thing, "__dict__", {}).values()
+            )
+            yield from (value for value in held if isinstance(value, LOCKS))
 
 
 @contextmanager

@@ -8,10 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from otel_resilience import BreakerState, CircuitBreaker
+from tests.concurrency.holding import held_by_another_thread
 from tests.flow.flaky import Flaky
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 class TestFork:
     """Each child tells by its exit status."""
 
@@ -50,7 +52,8 @@ class TestFork:
     def test_a_lock_that_another_thread_holds_does_not_stop_the_child(self) -> None:
         breaker = CircuitBreaker("held", failure_threshold=1)
         breaker.for_key("a")
-        with breaker._lock, breaker._keyed._lock:  # type: ignore[union-attr]  # it has been used
+        assert breaker._keyed is not None
+        with held_by_another_thread(breaker._lock, breaker._shared._lock, breaker._keyed._lock):
             assert self.in_child(lambda: breaker.call(breaker.for_key("a").call, Flaky(0)) == "done")
 
     def test_a_call_that_the_fork_happens_in_counts_in_the_parent_alone(self) -> None:

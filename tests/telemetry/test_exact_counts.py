@@ -11,6 +11,7 @@ import pytest
 
 from otel_resilience import CircuitBreaker, Pipeline
 from otel_resilience.telemetry import names
+from tests.concurrency.holding import held_by_another_thread, returns
 from tests.telemetry.observatory import Observatory
 from tests.telemetry.points import fail, of
 
@@ -68,12 +69,39 @@ def test_no_addition_is_lost(observatory: Observatory) -> None:
     ]
 
 
+def test_an_addition_in_the_midst_of_another_is_not_lost_and_waits_for_nobody(
+    observatory: Observatory,
+) -> None:
+    """The collector ends an abandoned call wherever a thread is, and that end is counted."""
+    counts = observatory.telemetry.counts
+    looked_at = 0
+
+    class Meanwhile(str):
+        """A name; while its series is looked for, the same series is counted once more."""
+
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            nonlocal looked_at
+            looked_at += 1
+            if looked_at < 20:
+                counts.add(names.EXECUTIONS, "metrics.midst", "success", None, True)
+            return hash("metrics.midst")
+
+    def work() -> None:
+        counts.add(names.EXECUTIONS, Meanwhile("metrics.midst"), "success", None, True)
+        assert 0 < looked_at < 20
+        assert sum(counts.read(names.EXECUTIONS).values()) == 1 + looked_at
+
+    assert returns(work, 10.0)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_counts_from_zero(observatory: Observatory) -> None:
     Pipeline("metrics.forked").call(len, "")
     table = observatory.telemetry.counts
-    with table._lock:  # as if another thread were counting at the moment of the fork
+    with held_by_another_thread(table._lock):  # which counts at the moment of the fork
         child = os.fork()
         if child == 0:
             inherited = sum(table.read(names.EXECUTIONS).values())

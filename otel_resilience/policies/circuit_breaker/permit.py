@@ -15,6 +15,10 @@ class Permit:
     lease_until: float | None = None
 
 
+#: Leave to make a call that nobody judges: it is of no generation.
+UNJUDGED = Permit(-1, 0)
+
+
 class Refusal(Enum):
     """Why a call may not pass."""
 

@@ -22,18 +22,13 @@ from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Verdict
 from otel_resilience.policies import checks
 from otel_resilience.policies.circuit_breaker import probing
-from otel_resilience.policies.circuit_breaker.causes import Causes, cause_of
+from otel_resilience.policies.circuit_breaker.causes import cause_of
 from otel_resilience.policies.circuit_breaker.keyed import KeyedRoom
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
+from otel_resilience.policies.circuit_breaker.permit import UNJUDGED, Permit, Rejection
+from otel_resilience.policies.circuit_breaker.shared import SharedMachine, Told
 from otel_resilience.policies.circuit_breaker.snapshot import Snapshot
-from otel_resilience.policies.circuit_breaker.state import (
-    BreakerState,
-    Change,
-    CircuitBreakerMachine,
-    Permit,
-    Rejection,
-    Signal,
-)
+from otel_resilience.policies.circuit_breaker.transitions import BreakerState, Signal
 from otel_resilience.policies.circuit_breaker.verdict import verdict_of
 from otel_resilience.policies.conditions import Errors
 from otel_resilience.policies.shown import shown
@@ -112,10 +107,8 @@ class CircuitBreaker(Guard):
             failure_results=failure_results,
         )
         checked = checks.name_or_none("CircuitBreaker", name)
-        # Guards the machine, the causes and the making of the room. Never held across a call, a listener or another lock.
-        self._lock = threading.Lock()
-        self._machine = CircuitBreakerMachine(self._options)
-        self._causes = Causes()
+        self._lock = threading.RLock()  # guards the making of the room
+        self._shared = SharedMachine(self._options)
         self._keyed: KeyedRoom[CircuitBreaker] | None = None
         self._parent: weakref.ref[CircuitBreaker] | None = None
         self._pid = os.getpid()
@@ -125,12 +118,11 @@ class CircuitBreaker(Guard):
 
     def forget(self) -> None:
         """Begin anew in a forked child: the calls in hand are the parent's. What somebody forces stays."""
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._machine = self._machine.successor()
-        self._causes.forget()
+        self._lock = threading.RLock()
+        self._shared.forget()
         if self._keyed is not None:
             self._keyed.forget()
+        self._pid = os.getpid()  # last: who reads it goes on at once
 
     def bind(self, name: str) -> None:
         if self._name is not None:
@@ -167,14 +159,14 @@ class CircuitBreaker(Guard):
     def _make_keyed(self) -> CircuitBreaker:
         made = CircuitBreaker()
         made._options = self._options
-        made._machine = CircuitBreakerMachine(self._options)
+        made._shared = SharedMachine(self._options)
         made._parent = weakref.ref(self)
         return made
 
     @property
     def idle(self) -> bool:
         """Whether nothing is lost when this breaker is: it is closed, or its open time is over."""
-        return self._machine.is_idle(clock.current().monotonic())
+        return self._shared.machine.is_idle(clock.current().monotonic())
 
     @property
     def options(self) -> CircuitBreakerOptions:
@@ -183,41 +175,27 @@ class CircuitBreaker(Guard):
     @property
     def state(self) -> BreakerState:
         """The state as it is; reading never changes it, so an open circuit stays open until a call tries it."""
-        return self._machine.state
+        return self._shared.machine.state
 
     def snapshot(self) -> Snapshot:
         """State and counts at this instant, consistent with one another."""
-        now = clock.current().monotonic()
-        with self._lock:
-            machine = self._machine
-            tally = machine.tally(now)
-            return Snapshot(
-                state=machine.state,
-                failures=machine.failures,
-                successes=machine.successes,
-                failure_ratio=tally.failure_ratio,
-                slow_ratio=tally.slow_ratio,
-                generation=machine.generation,
-                retry_after=machine.retry_after(now),
-            )
+        return self._shared.snapshot(clock.current().monotonic())
 
     def tally(self) -> Tally:
         """The calls in the window: for those who add up several breakers."""
-        now = clock.current().monotonic()
-        with self._lock:
-            return self._machine.tally(now)
+        return self._shared.tally(clock.current().monotonic())
 
     def force_open(self) -> None:
         """Refuse every call until ``reset`` or ``force_closed``."""
-        self._force(Signal.FORCE_OPEN)
+        self._announce(self._shared.force(Signal.FORCE_OPEN))
 
     def force_closed(self) -> None:
         """Let every call pass, whatever it comes to, until ``reset`` or ``force_open``."""
-        self._force(Signal.FORCE_CLOSED)
+        self._announce(self._shared.force(Signal.FORCE_CLOSED))
 
     def reset(self) -> None:
         """Close the circuit, forget what was counted, end forcing."""
-        self._force(Signal.RESET)
+        self._announce(self._shared.force(Signal.RESET))
 
     def flow(self, call: Call, proceed: Proceed) -> Flow:
         return guarded(self, call, proceed)
@@ -225,21 +203,18 @@ class CircuitBreaker(Guard):
     def admit(self, call: Call) -> Admitted[Permit] | Refused:
         if self._pid != os.getpid():  # forked by a server that is no Python program
             self.forget()
-        now, draw = call.clock.monotonic(), chance.draw()
-        with self._lock:
-            if call.breaker_state is None:
-                call.breaker_state = self._machine.state
-            decision, changes = self._machine.admit(now, draw)
-            cause = self._causes.note(changes, None)
-        self._announce(changes, cause)
-        if isinstance(decision, Rejection):
-            if probing.is_inside(self._machine):
-                return Admitted(probing.PART_OF_PROBE)
-            return self._refuse(decision, cause)
-        if decision.lease_until is not None:
-            probing.enter(self._machine, decision)
+        decision = self._shared.admit(call.clock.monotonic(), chance.draw())
+        if call.breaker_state is None:
+            call.breaker_state = decision.found
+        self._announce(decision.told)
+        if isinstance(decision.answer, Rejection):
+            if probing.is_inside(self._shared.machine):
+                return Admitted(UNJUDGED)  # part of the probe, which alone is judged
+            return self._refuse(decision.answer, decision.cause)
+        if decision.answer.lease_until is not None:
+            probing.enter(self._shared.machine, decision.answer)
         call.patience = min(call.patience, self._options.patience)
-        return Admitted(decision)
+        return Admitted(decision.answer)
 
     def settle(self, call: Call, permit: Permit, ending: Ending) -> None:
         if permit.lease_until is not None:
@@ -258,38 +233,31 @@ class CircuitBreaker(Guard):
         if self._pid != os.getpid():
             self.forget()
         now, draw = call.clock.monotonic(), chance.draw()
-        with self._lock:
-            counts = permit.generation == self._machine.generation
-            changes = self._machine.settle(permit, verdict, now, draw, reading.retry_after, slow=slow)
-            cause = self._causes.note(changes, failure if counts else None)
-        self._announce(changes, cause)
+        self._announce(
+            self._shared.settle(permit, verdict, now, draw, reading.retry_after, slow=slow, failure=failure)
+        )
 
     def _refuse(self, rejection: Rejection, cause: Cause | None) -> Refused:
         story = "" if cause is None else f", opened by {cause.code} of {cause.service}"
-        state = self._machine.state
+        state = self.state
         how = "closed again and lets calls return by degrees" if state is BreakerState.CLOSED else str(state)
         error = CircuitOpenError(f"circuit {self._name!r} is {how}{story}", retry_after=rejection.retry_after)
         error.cause = cause
         return Refused(error, rejection.refusal.value, cause)
 
-    def _force(self, signal: Signal) -> None:
-        with self._lock:
-            changes = self._machine.force(signal)
-            self._causes.forget()
-        self._announce(changes, None)
-
-    def _announce(self, changes: tuple[Change, ...], cause: Cause | None) -> None:
-        for change in changes:
-            opened = change.state in (BreakerState.OPEN, BreakerState.HALF_OPEN)
-            LISTENERS.announce(
-                CircuitStateChanged(
-                    name=self._name or "unnamed",
-                    state=change.state,
-                    previous_state=change.previous,
-                    signal=change.signal,
-                    cause=cause if opened else None,
+    def _announce(self, told: tuple[Told, ...]) -> None:
+        for changes, cause in told:
+            for change in changes:
+                opened = change.state in (BreakerState.OPEN, BreakerState.HALF_OPEN)
+                LISTENERS.announce(
+                    CircuitStateChanged(
+                        name=self._name or "unnamed",
+                        state=change.state,
+                        previous_state=change.previous,
+                        signal=change.signal,
+                        cause=cause if opened else None,
+                    )
                 )
-            )
 
     def __repr__(self) -> str:
         options = self._options

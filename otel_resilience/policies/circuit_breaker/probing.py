@@ -15,9 +15,6 @@ _probes: ContextVar[tuple[tuple[CircuitBreakerMachine, Permit], ...]] = ContextV
     "otel_resilience.probes", default=()
 )
 
-#: The permit of a call that is part of a probe: of no generation, so that only the probe itself is judged.
-PART_OF_PROBE = Permit(-1, 0)
-
 
 def enter(machine: CircuitBreakerMachine, permit: Permit) -> None:
     """From here on this code is the probe's."""
