@@ -65,7 +65,8 @@ class Counts:
     def read(self, metric: Metric) -> dict[Series, int]:
         """The count of every series of ``metric``, consistent with one another."""
         with self._lock:
-            return {series: count[0] for series, count in self._tables[metric.name].items()}
+            # A copy first: the collector may end a call, and so add a series, wherever objects are made.
+            return {series: count[0] for series, count in self._tables[metric.name].copy().items()}
 
     def _bounded(self, error_type: Value) -> Value:
         if not isinstance(error_type, str) or error_type in self._error_types:
