@@ -166,7 +166,7 @@ def _word(inner: BaseException) -> str | None:
 
 
 def _row(error: BaseException) -> str | Ask | None:
-    for kind in type(error).__mro__[:-3]:  # the last three are Exception, BaseException and object
+    for kind in type(error).__mro__[:-3]:  # no row is for Exception, BaseException or object
         module, name = kind.__module__, kind.__qualname__
         row = TABLE.get(name if module == "builtins" else f"{module}.{name}")
         if row is not None:
