@@ -15,7 +15,7 @@ from otel_resilience_instrumentation._grpc_metadata import receive
 from otel_resilience_instrumentation._grpc_outgoing import OutgoingRpc, current
 
 #: Seconds. How much later than ours gRPC's own deadline, which is the same instant, may come.
-_GRACE = 0.05
+_GRACE = 0.1
 
 
 class AioRpc(OutgoingRpc):

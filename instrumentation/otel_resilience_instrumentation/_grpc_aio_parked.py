@@ -44,13 +44,15 @@ class Held:
         """The caller has seen the end of it."""
         self._settlement.end(Success(response))
 
+    def goes_on_after(self, error: BaseException) -> bool:
+        """Whether ``error`` is a mistake of the caller's, as reading in two ways at once is."""
+        return isinstance(error, Exception) and not isinstance(error, grpc.RpcError) and not self.call.done()
+
     def ended_in(self, error: BaseException) -> BaseException:
         """What the caller gets for ``error``: the very object, or ours where our own timeout ended the call."""
         if not isinstance(error, Exception):
             self._settlement.end(Failure(CallCancelled()))
             return error
-        if not isinstance(error, grpc.RpcError) and not self.call.done():
-            return error  # the caller's own mistake, after which the call goes on
         final = self._settlement.end(Failure(error))
         if isinstance(final, Failure) and isinstance(error, grpc.RpcError) and final.error is not error:
             if isinstance(final.error, ResilienceError):
@@ -99,10 +101,12 @@ class _Parked(grpc.aio.Call):
         await self._met(self._held.call.wait_for_connection())
 
     async def _met(self, doing: Any) -> Any:
-        """Await ``doing``; an error of it may be the call's end."""
+        """Await ``doing``, whose error may be the call's end."""
         try:
             return await doing
         except BaseException as error:
+            if self._held.goes_on_after(error):
+                raise
             met = error
         raise self._held.ended_in(met)
 
@@ -143,6 +147,8 @@ async def _read(held: Held) -> AsyncIterator[Any]:
     except GeneratorExit:
         raise  # the reader has had enough; the call is still there
     except BaseException as error:
+        if held.goes_on_after(error):
+            raise
         met = error
     else:
         held.succeeded()

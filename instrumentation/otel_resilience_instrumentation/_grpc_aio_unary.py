@@ -12,14 +12,6 @@ import grpc.aio
 from otel_resilience.outcome import Failure, Result, Success, unwrap
 from otel_resilience_instrumentation._grpc_aio_call import AioRpc
 
-#: What a response says of its call that no RPC has given, as a fault or a fallback does.
-_MADE_HERE: dict[str, Callable[[], Any]] = {
-    "code": lambda: grpc.StatusCode.OK,
-    "details": str,
-    "debug_error_string": str,
-    "initial_metadata": grpc.aio.Metadata,
-    "trailing_metadata": grpc.aio.Metadata,
-}
 _CANCELLED: dict[str, Any] = {
     "code": grpc.StatusCode.CANCELLED,
     "details": "Locally cancelled by application!",
@@ -95,8 +87,7 @@ class GuardedCall(grpc.aio.UnaryUnaryCall):  # type: ignore[type-arg]  # not gen
                 raise
             return _CANCELLED.get(name)
         if isinstance(result, Success):
-            answered = self._rpc.answered
-            return _MADE_HERE[name]() if answered is None else await getattr(answered, name)()
+            return await getattr(self._rpc.answered, name)()
         told = getattr(result.error, name, None)
         if not callable(told):
             raise result.error

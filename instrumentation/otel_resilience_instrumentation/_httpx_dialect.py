@@ -1,4 +1,4 @@
-"""How the results of ``httpx`` are read."""
+"""How ``httpx`` is spoken: how results are read, how time limits are written."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from otel_resilience.outcome import Result, Success, Verdict
 
 #: What the caller did wrong, before anything was sent: it says nothing of the dependency.
 _OWN_MISTAKES = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+#: A socket with a timeout of 0 does not wait at all, which is another error; this one has as good as passed.
+_SHORTEST_WAIT = 0.001
 
 
 class HttpxDialect:
@@ -59,6 +61,14 @@ class HttpxDialect:
 def says_something(error: BaseException) -> bool:
     """Whether ``error`` came from the network or the peer, and not from the caller's own doing."""
     return isinstance(error, httpx.RequestError | OSError) and not isinstance(error, _OWN_MISTAKES)
+
+
+def shortened(timeouts: Any, left: float) -> dict[str, float]:
+    """The ``timeouts`` of a request, as its extension has them, none longer than ``left`` seconds."""
+    left = max(left, _SHORTEST_WAIT)
+    known = timeouts if isinstance(timeouts, dict) else {}
+    waits = {name: known.get(name) for name in ("connect", "read", "write", "pool")}
+    return {name: left if wait is None else min(wait, left) for name, wait in waits.items()}
 
 
 def _read_response(response: httpx.Response) -> Reading:

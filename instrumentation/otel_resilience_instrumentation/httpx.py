@@ -1,8 +1,7 @@
-"""The instrumentor for ``httpx``'s ``AsyncClient``.
+"""The instrumentor for ``httpx``'s ``Client`` and ``AsyncClient``.
 
-Patched: ``httpx.AsyncClient.send`` for the policies, ``AsyncClient._send_single_request`` for what each
-redirect hop carries. The official instrumentation patches the transports below both. The library is not
-imported here.
+Patched: their ``send`` for the policies, their ``_send_single_request`` for what each redirect hop carries.
+The official instrumentation patches the transports below both. The library is not imported here.
 """
 
 from __future__ import annotations
@@ -13,11 +12,13 @@ from types import ModuleType
 from otel_resilience_instrumentation._instrumentor import LayeredInstrumentor
 from otel_resilience_instrumentation._layer import Layer
 
+_ONE_HOP = "_send_single_request"
+
 
 class HttpxInstrumentor(LayeredInstrumentor):
-    """Guards every ``httpx.AsyncClient`` call whose destination has policies; on all sends fields and reads chains.
+    """Guards every ``httpx`` call whose destination has policies; on all sends fields and reads chains.
 
-    CLIENT spans come from the official instrumentation alone. The sync ``httpx.Client`` is not covered.
+    CLIENT spans come from the official instrumentation alone.
     """
 
     name = "resilience_httpx"
@@ -25,8 +26,9 @@ class HttpxInstrumentor(LayeredInstrumentor):
     requires = ("httpx >= 0.24",)
 
     def layers(self, module: ModuleType) -> Iterable[Layer]:
-        from otel_resilience_instrumentation._httpx_call import guarded, with_fields
+        from otel_resilience_instrumentation import _httpx_async, _httpx_sync
 
-        yield Layer(module.AsyncClient, "send", guarded)
-        if hasattr(module.AsyncClient, "_send_single_request"):
-            yield Layer(module.AsyncClient, "_send_single_request", with_fields)
+        for client, ours in ((module.AsyncClient, _httpx_async), (module.Client, _httpx_sync)):
+            yield Layer(client, "send", ours.guarded)
+            if hasattr(client, _ONE_HOP):
+                yield Layer(client, _ONE_HOP, ours.with_fields)

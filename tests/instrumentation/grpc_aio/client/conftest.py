@@ -49,3 +49,11 @@ async def client(
     settings()
     async with AioClient(server.target) as made:
         yield made
+
+
+@pytest.fixture
+async def lone_client(server: RpcServer, settings: Settings, instrumented: None) -> AsyncIterator[AioClient]:
+    """A client without the official instrumentation."""
+    settings()
+    async with AioClient(server.target) as made:
+        yield made

@@ -1,12 +1,11 @@
-"""``httpx.AsyncClient`` under policies: the async driver with real traffic."""
+"""``httpx`` under policies, in both worlds: the same scenarios by ``AsyncClient`` and by ``Client`` in a thread."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -17,47 +16,22 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from otel_resilience import CircuitOpenError, ServiceTimeoutError, error_chain
+from otel_resilience import CircuitOpenError, error_chain
 from otel_resilience.context import correlation, request
 from otel_resilience.context.request import Request
 from otel_resilience.events import ExecutionFinished, RetrySuppressed
 from otel_resilience.outcome import Outcome
 from otel_resilience.testing import Recorder
-from otel_resilience_instrumentation._settings import Runtime
 from otel_resilience_instrumentation.httpx import HttpxInstrumentor
 from tests.instrumentation.http_server import Reply, ScriptedServer
+from tests.instrumentation.httpx.worlds import InAThread, Make
 
 CHAIN = '"ledger";c=DB_UNAVAILABLE;t="0af7651916cd43dd8448eb211c80319c";s="b7ad6b7169203331";r'
 RETRY = "retry: {max_attempts: 3, backoff: {initial: 1ms, jitter: none}}"
-SEND = httpx.AsyncClient.send
-SEND_SINGLE = httpx.AsyncClient._send_single_request
-
-Settings = Callable[..., Runtime]
-
-
-@pytest.fixture(autouse=True)
-def instrumented(settings: Settings) -> Iterator[None]:
-    settings()
-    HttpxInstrumentor().instrument()
-    yield
-    HttpxInstrumentor().uninstrument()
-    assert httpx.AsyncClient.send is SEND
-    assert httpx.AsyncClient._send_single_request is SEND_SINGLE
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as client:
-        yield client
-
-
-@pytest.fixture
-def policies(settings: Settings, server: ScriptedServer) -> Callable[[str], Runtime]:
-    return lambda text: settings(f'services: {{ledger: {{match: ["{server.address}"], {text}}}}}')
 
 
 async def test_unguarded_the_fields_go_out_and_the_chain_comes_in(
-    client: httpx.AsyncClient, server: ScriptedServer
+    client: Any, server: ScriptedServer
 ) -> None:
     server.answers(Reply(503, {"error-chain": CHAIN}))
     current = Request()
@@ -78,7 +52,7 @@ async def test_unguarded_the_fields_go_out_and_the_chain_comes_in(
     assert error_chain(raised.value) == chain
 
 
-async def test_each_redirect_is_judged_anew(server: ScriptedServer) -> None:
+async def test_each_redirect_is_judged_anew(make: Make, server: ScriptedServer) -> None:
     outside: list[httpx.Request] = []
 
     def world(request: httpx.Request) -> httpx.Response:
@@ -87,14 +61,14 @@ async def test_each_redirect_is_judged_anew(server: ScriptedServer) -> None:
 
     server.answers(Reply(302, {"Location": "/inside"}), Reply(302, {"Location": "http://shop.example.com/"}))
     mounts = {"http://shop.example.com": httpx.MockTransport(world)}
-    async with httpx.AsyncClient(follow_redirects=True, mounts=mounts) as client:
+    async with make(follow_redirects=True, mounts=mounts) as client:
         await client.get(server.url)
     assert [asked.headers["resilience"] for asked in server.asked] == ["chain", "chain"]
     assert "resilience" not in outside[0].headers
 
 
 async def test_nothing_is_added_where_instrumentation_is_suppressed(
-    client: httpx.AsyncClient, server: ScriptedServer
+    client: Any, server: ScriptedServer
 ) -> None:
     with suppress_instrumentation():
         await client.get(server.url)
@@ -104,7 +78,7 @@ async def test_nothing_is_added_where_instrumentation_is_suppressed(
 @pytest.mark.parametrize("official", ["absent", "first", "last"])
 async def test_one_client_span_an_attempt(
     official: str,
-    client: httpx.AsyncClient,
+    client: Any,
     policies: Any,
     server: ScriptedServer,
     spans: InMemorySpanExporter,
@@ -134,7 +108,7 @@ async def test_one_client_span_an_attempt(
 
 
 async def test_a_post_is_sent_once_and_one_with_a_key_again(
-    client: httpx.AsyncClient, policies: Any, server: ScriptedServer
+    client: Any, policies: Any, server: ScriptedServer
 ) -> None:
     policies(RETRY)
     server.answers(Reply(503))
@@ -146,19 +120,20 @@ async def test_a_post_is_sent_once_and_one_with_a_key_again(
 
 
 async def test_a_body_that_can_be_read_once_is_sent_once(
-    client: httpx.AsyncClient, policies: Any, server: ScriptedServer
+    client: Any, policies: Any, server: ScriptedServer
 ) -> None:
     async def once() -> AsyncIterator[bytes]:
         yield b"once"
 
     policies(RETRY)
     server.answers(Reply(503))
-    await client.put(server.url, content=once(), headers={"Content-Length": "4"})
+    content = iter([b"once"]) if isinstance(client, InAThread) else once()
+    await client.put(server.url, content=content, headers={"Content-Length": "4"})
     assert [asked.body for asked in server.asked] == [b"once"]
 
 
 async def test_an_open_circuit_is_the_librarys_connect_error_too(
-    client: httpx.AsyncClient, policies: Any, server: ScriptedServer
+    client: Any, policies: Any, server: ScriptedServer
 ) -> None:
     policies("circuit_breaker: {failure_threshold: 1}")
     server.answers(Reply(503))
@@ -170,7 +145,7 @@ async def test_an_open_circuit_is_the_librarys_connect_error_too(
 
 
 async def test_a_peer_that_tells_its_problem_is_a_root(
-    client: httpx.AsyncClient, policies: Any, server: ScriptedServer
+    client: Any, policies: Any, server: ScriptedServer
 ) -> None:
     policies("timeout: 5s")
     server.answers(Reply(500, {"Content-Type": "application/problem+json"}, b'{"code": "LEDGER_CLOSED"}'))
@@ -182,29 +157,7 @@ async def test_a_peer_that_tells_its_problem_is_a_root(
         assert error_chain(response) is None
 
 
-async def test_the_deadline_covers_a_body_that_trickles(
-    client: httpx.AsyncClient, policies: Any, server: ScriptedServer
-) -> None:
-    policies("timeout: 300ms")
-
-    def trickle(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", "1000")
-        handler.end_headers()
-        while not server.stopping.wait(0.02):
-            handler.wfile.write(b"x")
-
-    server.answers(trickle)
-    began = time.monotonic()
-    with pytest.raises(httpx.TimeoutException) as raised:
-        await client.get(server.url)
-    assert isinstance(raised.value, ServiceTimeoutError)
-    assert time.monotonic() - began < 1.0
-
-
-async def test_who_cancels_gets_his_cancellation(
-    client: httpx.AsyncClient, policies: Any, server: ScriptedServer
-) -> None:
+async def test_who_cancels_gets_his_cancellation(policies: Any, server: ScriptedServer) -> None:
     policies("timeout: 5s, circuit_breaker: {failure_threshold: 1}")
     arrived = threading.Event()
 
@@ -213,17 +166,18 @@ async def test_who_cancels_gets_his_cancellation(
         server.stopping.wait(5)
 
     server.answers(hang, Reply())
-    with Recorder() as recorder:
-        task = asyncio.create_task(client.get(server.url))
-        assert await asyncio.to_thread(arrived.wait, 5)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert [event.outcome for event in recorder.of(ExecutionFinished)] == [Outcome.CANCELLED]
-    assert (await client.get(server.url)).status_code == 200
+    async with httpx.AsyncClient() as client:
+        with Recorder() as recorder:
+            task = asyncio.create_task(client.get(server.url))
+            assert await asyncio.to_thread(arrived.wait, 5)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert [event.outcome for event in recorder.of(ExecutionFinished)] == [Outcome.CANCELLED]
+        assert (await client.get(server.url)).status_code == 200
 
 
-async def test_a_port_that_refuses(client: httpx.AsyncClient) -> None:
+async def test_a_port_that_refuses(client: Any) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -1,0 +1,301 @@
+"""How ``grpc.aio`` calls end: asked for, not asked for, cancelled, given up."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from otel_resilience import Timeout
+from otel_resilience.exceptions import CircuitOpenError, ServiceTimeoutError
+from otel_resilience.outcome import Outcome
+from tests.instrumentation.grpc.parked.settled import POLICIES
+from tests.instrumentation.grpc.rpc_server import RpcServer, aborting
+from tests.instrumentation.grpc_aio.client.calling import (
+    PARKED,
+    STREAMS,
+    AioClient,
+    Read,
+    Settled,
+    given,
+    read_unary,
+)
+from tests.instrumentation.grpc_aio.client.conftest import Settings
+
+UNARY: list[Read] = [read_unary, *PARKED[:1]]
+
+
+@pytest.fixture
+def client(client: AioClient, settings: Settings) -> AioClient:
+    settings(POLICIES.format(timeout="10s"))
+    return client
+
+
+class Begun:
+    """A handler that says when it has begun, and waits for the server's end, or the caller's."""
+
+    def __init__(self, server: RpcServer, *first: bytes) -> None:
+        self._server = server
+        self._first = first
+        self._begun = threading.Event()
+        self.left = threading.Event()
+
+    def __call__(self, message: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
+        context.add_callback(self.left.set)
+        yield from self._first
+        self._begun.set()
+        self._server.stopping.wait(10)
+        yield b"late"
+
+    def unary(self, message: Any, context: grpc.ServicerContext) -> bytes:
+        return list(self(message, context))[-1]
+
+    async def begun(self) -> None:
+        assert await asyncio.to_thread(self._begun.wait, 5)
+
+    async def was_left(self) -> None:
+        assert await asyncio.to_thread(self.left.wait, 5)
+
+
+@pytest.mark.parametrize("read", [read_unary, *PARKED])
+async def test_who_cancels_gets_his_cancellation(
+    server: RpcServer, client: AioClient, read: Read, official: bool
+) -> None:
+    handler = Begun(server)
+    server.handler = handler if read in STREAMS else handler.unary
+    with Settled() as settled:
+        task = asyncio.create_task(read(client))
+        await handler.begun()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await settled.outcomes() == [Outcome.CANCELLED]
+    if (
+        not official or read in STREAMS
+    ):  # its interceptor lets a call with one answer go on, that nobody waits for
+        await handler.was_left()
+
+
+@pytest.mark.parametrize("read", [read_unary, *PARKED])
+async def test_a_deadline_around_a_call_that_cancels_it_is_a_timeout(
+    server: RpcServer, client: AioClient, read: Read
+) -> None:
+    handler = Begun(server)
+    server.handler = handler if read in STREAMS else handler.unary
+    with Settled() as settled:
+        with pytest.raises(ServiceTimeoutError):
+            await Timeout(0.15).acall(read, client)
+        assert (await settled.outcomes(2)) == [Outcome.TIMEOUT] * 2
+
+
+async def test_a_call_that_is_cancelled_says_nothing_of_the_dependency(
+    server: RpcServer, client: AioClient
+) -> None:
+    handler = Begun(server)
+    server.handler = handler.unary
+    with Settled() as settled:
+        for begin in (lambda: client.get(b"x"), lambda: client.sum(given(b"a"))):
+            call = begin()
+            assert await _begun(handler)
+            assert not call.done()
+            assert call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            assert call.cancelled()
+            assert call.done()
+            assert await call.code() is grpc.StatusCode.CANCELLED
+            assert await call.details() == "Locally cancelled by application!"
+            assert not await call.trailing_metadata()
+        assert await settled.outcomes(2) == [Outcome.CANCELLED] * 2
+
+
+async def _begun(handler: Begun) -> bool:
+    await handler.begun()
+    return True
+
+
+@pytest.mark.parametrize("kind", ["list", "chat"])
+async def test_a_stream_that_is_cancelled_says_nothing_of_the_dependency(
+    server: RpcServer, client: AioClient, kind: str
+) -> None:
+    server.handler = Begun(server, b"first")
+    with Settled() as settled:
+        call = client.list(b"x") if kind == "list" else client.chat(given(b"a"))
+        stream = aiter(call)
+        assert await anext(stream) == b"first"
+        assert call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await anext(stream)
+        assert await settled.outcomes() == [Outcome.CANCELLED]
+
+
+@pytest.mark.parametrize("begin", [lambda client: client.get(b"x"), lambda client: client.sum(given(b"a"))])
+async def test_a_call_is_settled_when_nobody_asks_for_its_result(
+    server: RpcServer, client: AioClient, begin: Callable[[AioClient], Any]
+) -> None:
+    told: list[Any] = []
+    with Settled() as settled:
+        call = begin(client)
+        call.add_done_callback(told.append)
+        assert await settled.outcomes() == [Outcome.SUCCESS]
+        server.handler = aborting(grpc.StatusCode.INTERNAL)
+        lost = begin(client)
+        assert await settled.outcomes(2) == [Outcome.SUCCESS, Outcome.FAILURE]
+    assert await call == b"ok"
+    assert told == [call]
+    del lost
+    gc.collect()
+
+
+async def test_a_wait_for_the_status_that_is_given_up_does_not_end_the_call(
+    server: RpcServer, client: AioClient
+) -> None:
+    release = threading.Event()
+    server.handler = lambda message, context: b"late" if release.wait(10) else b""
+    call = client.get(b"x")
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(call.code(), 0.05)
+    assert not call.done()
+    assert call.time_remaining is not None
+    release.set()
+    assert await call == b"late"
+
+
+async def test_a_refused_stream_is_a_call_that_failed(server: RpcServer, client: AioClient) -> None:
+    server.handler = aborting(grpc.StatusCode.INTERNAL)
+    for _ in range(2):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await client.get(b"x")
+    for call in (client.list(b"x"), client.chat(), client.sum()):
+        told: list[Any] = []
+        call.add_done_callback(told.append)
+        assert told == [call]
+        assert (call.done(), call.cancelled(), call.cancel(), call.time_remaining()) == (
+            True,
+            False,
+            False,
+            None,
+        )
+        assert await call.code() is grpc.StatusCode.UNAVAILABLE
+        assert "is open" in await call.details()
+        assert (len(await call.initial_metadata()), len(await call.trailing_metadata())) == (0, 0)
+        with pytest.raises(CircuitOpenError):
+            await call.wait_for_connection()
+    with pytest.raises(CircuitOpenError):
+        await client.list(b"x").read()
+    with pytest.raises(CircuitOpenError):
+        await client.chat().write(b"a")
+    summed = client.sum()
+    await summed.done_writing()
+    with pytest.raises(CircuitOpenError):
+        await summed
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+async def test_a_stream_that_nobody_reads_to_its_end_is_cancelled_and_settled(
+    server: RpcServer, client: AioClient, settings: Settings, guarded: bool
+) -> None:
+    if not guarded:
+        settings()
+    handler = server.handler = Begun(server, b"first")
+    with Settled() as settled:
+        async for response in client.list(b"x"):
+            assert response == b"first"
+            break
+        gc.collect()
+        await handler.was_left()
+        if guarded:
+            assert await settled.outcomes() == [Outcome.CANCELLED]
+
+
+async def test_a_stream_lives_while_it_is_read_whoever_holds_its_call(
+    server: RpcServer, client: AioClient
+) -> None:
+    server.handler = lambda message, context: (b"%d" % number for number in range(50))
+    read: list[bytes] = []
+    async for response in client.list(b"x"):  # nobody else holds the call
+        gc.collect()
+        read.append(response)
+    assert len(read) == 50
+
+
+async def test_a_stream_can_be_left_and_read_on(server: RpcServer, client: AioClient) -> None:
+    server.handler = lambda message, context: [b"1", b"2", b"3"]
+    call = client.list(b"x")
+    async for response in call:
+        assert response == b"1"
+        break
+    assert [each async for each in call] == [b"2", b"3"]
+
+
+async def test_a_callers_mistake_leaves_the_call_as_it_is(server: RpcServer, lone_client: AioClient) -> None:
+    server.handler = lambda message, context: [b"1", b"2"]
+    call = lone_client.list(b"x")
+    assert await call.read() == b"1"
+    with pytest.raises(grpc.aio.UsageError):
+        await anext(aiter(call))
+    assert await call.read() == b"2"
+    assert await call.read() is grpc.aio.EOF
+
+
+async def test_a_failed_stream_says_the_same_to_everybody(server: RpcServer, client: AioClient) -> None:
+    server.handler = aborting(grpc.StatusCode.DATA_LOSS)
+    with Settled() as settled:
+        call = client.list(b"x")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await anext(aiter(call))
+        assert caught.value.code() is await call.code() is grpc.StatusCode.DATA_LOSS
+        assert caught.value.details() == await call.details()
+        assert await settled.outcomes() == [Outcome.FAILURE]
+
+
+async def test_requests_that_break_cancel_the_call(server: RpcServer, client: AioClient) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"a"
+        raise LookupError("its own")
+
+    with Settled() as settled:
+        with pytest.raises(asyncio.CancelledError):
+            await client.sum(broken())
+        assert await settled.outcomes() == [Outcome.CANCELLED]
+
+
+@pytest.mark.parametrize("read", [read_unary, *PARKED])
+async def test_a_channel_closed_in_mid_call_is_a_cancel_of_this_side(
+    server: RpcServer, client: AioClient, read: Read
+) -> None:
+    handler = Begun(server)
+    server.handler = handler if read in STREAMS else handler.unary
+    with Settled() as settled:
+        task = asyncio.create_task(read(client))
+        await handler.begun()
+        await client.channel.close()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await settled.outcomes() == [Outcome.CANCELLED]
+    with pytest.raises(grpc.aio.UsageError):
+        await read(client)
+
+
+def test_an_event_loop_that_ends_before_its_calls_leaves_nothing_but_silence(
+    server: RpcServer, settings: Settings, instrumented: None, recwarn: pytest.WarningsRecorder
+) -> None:
+    settings(POLICIES.format(timeout="10s"))
+    server.handler = Begun(server, b"first")
+    held: list[Any] = []
+
+    async def leave() -> None:
+        client = AioClient(server.target)
+        held.extend([client, client.list(b"x"), client.get(b"x")])
+        assert await anext(aiter(held[1])) == b"first"
+
+    asyncio.run(leave())
+    held.clear()
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn if "resilience" in str(warning.message)] == []

@@ -1,0 +1,148 @@
+"""``httpx`` answers that never come, bodies that trickle, and streams, within a deadline, in both worlds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import httpx
+import pytest
+
+from otel_resilience import ServiceTimeoutError
+from otel_resilience.testing import ManualClock
+from tests.instrumentation.http_server import Reply, ScriptedServer
+
+Trickle = Callable[[BaseHTTPRequestHandler], None]
+
+
+def trickling(server: ScriptedServer, head: tuple[str, str], piece: bytes) -> Trickle:
+    def trickle(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header(*head)
+        handler.end_headers()
+        try:
+            while not server.stopping.wait(0.02):
+                handler.wfile.write(piece)
+        except OSError:
+            return
+
+    return trickle
+
+
+BODIES = {
+    "of a known length": (("Content-Length", "1000"), b"x"),
+    "in chunks": (("Transfer-Encoding", "chunked"), b"1\r\nx\r\n"),
+    "in a chunk that never begins": (("Transfer-Encoding", "chunked"), b"0"),
+}
+
+
+@pytest.mark.parametrize("body", BODIES)
+async def test_a_body_that_trickles(client: Any, policies: Any, server: ScriptedServer, body: str) -> None:
+    policies("timeout: 300ms")
+    server.answers(trickling(server, *BODIES[body]))
+    began = time.monotonic()
+    with pytest.raises(httpx.TimeoutException) as raised:
+        await client.get(server.url)
+    assert isinstance(raised.value, ServiceTimeoutError)
+    assert time.monotonic() - began < 1.0
+
+
+async def test_a_redirects_body_that_trickles(make: Any, policies: Any, server: ScriptedServer) -> None:
+    policies("timeout: 300ms")
+
+    def trickle(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "/there")
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        while not server.stopping.wait(0.02):
+            handler.wfile.write(b"x")
+
+    server.answers(trickle, Reply())
+    began = time.monotonic()
+    async with make(follow_redirects=True) as client:
+        with pytest.raises(ServiceTimeoutError):
+            await client.get(server.url)
+    assert time.monotonic() - began < 1.0
+
+
+async def test_an_answer_that_never_comes(client: Any, policies: Any, server: ScriptedServer) -> None:
+    policies("timeout: 200ms")
+    server.answers(lambda handler: server.stopping.wait(5) and None)
+    began = time.monotonic()
+    with pytest.raises(httpx.TimeoutException) as raised:
+        await client.get(server.url, timeout=30)
+    assert time.monotonic() - began < 1.0
+    assert isinstance(raised.value, ServiceTimeoutError)
+
+
+async def test_the_users_own_shorter_timeout_is_kept_and_is_no_end_of_ours(
+    client: Any, policies: Any, server: ScriptedServer
+) -> None:
+    policies("timeout: 30s")
+    server.answers(lambda handler: server.stopping.wait(5) and None)
+    with pytest.raises(httpx.ReadTimeout) as raised:
+        await client.get(server.url, timeout=httpx.Timeout(None, read=0.1))
+    assert not isinstance(raised.value, ServiceTimeoutError)
+
+
+async def test_a_stream_is_judged_by_its_head_and_read_as_the_user_likes(
+    client: Any, policies: Any, server: ScriptedServer
+) -> None:
+    policies("timeout: 300ms")
+
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "4")
+        handler.end_headers()
+        for byte in b"late":
+            server.stopping.wait(0.1)
+            handler.wfile.write(bytes([byte]))
+
+    server.answers(slow)
+    async with client.stream("GET", server.url) as response:
+        read = await response.aread() if isinstance(client, httpx.AsyncClient) else response.read()
+    assert read == b"late"
+
+
+def test_a_request_and_a_connection_live_on_with_their_own_timeouts(
+    policies: Any, server: ScriptedServer
+) -> None:
+    policies('timeout: 5s, operations: {"GET /free": {timeout: null}}')
+    waits: list[Any] = []
+
+    class Noting(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            waits.append(request.extensions["timeout"])
+            return super().handle_request(request)
+
+    with httpx.Client(transport=Noting(), timeout=30) as client:
+        request = client.build_request("GET", server.url)
+        response = client.send(request)
+        connection = response.extensions["network_stream"]
+        assert response.read() == b"ok"
+        assert client.get(server.url + "/free").extensions["network_stream"] is connection
+    assert 0 < waits[0]["read"] <= 5
+    assert waits[1]["read"] == 30
+    assert request.extensions["timeout"]["read"] == 30
+    assert "read" not in vars(connection)
+
+
+def test_parts_that_come_without_a_connection_are_looked_at_one_by_one(
+    policies: Any, server: ScriptedServer
+) -> None:
+    policies("timeout: 5s")
+    with ManualClock() as clock:
+
+        class Slow(httpx.SyncByteStream):
+            def __iter__(self) -> Iterator[bytes]:
+                for _ in range(10):
+                    clock.advance(2)
+                    yield b"x"
+
+        transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=Slow()))
+        with httpx.Client(transport=transport) as client, pytest.raises(ServiceTimeoutError) as raised:
+            client.get(server.url, extensions={"timeout": {}})
+    assert isinstance(raised.value.__cause__, httpx.ReadTimeout)
