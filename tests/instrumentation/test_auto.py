@@ -141,7 +141,8 @@ def test_one_line_at_start(tmp_path: Path) -> None:
     (line,) = [line for line in done.stdout.splitlines() if "otel-resilience" in line]
     assert line.startswith("INFO otel_resilience otel-resilience 0.")
     assert "resilience_requests" in line
-    assert "resilience_grpc" not in line
+    assert "resilience_grpc_aio" in line
+    assert "resilience_grpc," not in line
     assert line.endswith("resilience.yaml; services guarded: local; mode enforce")
 
 

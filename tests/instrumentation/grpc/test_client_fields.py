@@ -142,8 +142,8 @@ def test_a_deadline_that_has_a_reason_is_a_timeout(server: RpcServer, client: Cl
             client.get(b"x")
     finally:
         request.leave(token)
-    assert current.last_failure is not None
-    assert (current.last_failure.code, current.last_failure.kind) == ("OUT_OF_STOCK", HopKind.TIMEOUT)
+    assert current.failures
+    assert (current.failures[-1].code, current.failures[-1].kind) == ("OUT_OF_STOCK", HopKind.TIMEOUT)
 
 
 def aborting_out_of_stock(code: grpc.StatusCode) -> Callable[[Any, grpc.ServicerContext], Any]:
