@@ -76,7 +76,9 @@ def _decimal(value: Decimal) -> str:
     rounded = value.quantize(_THOUSANDTH, context=_ROUNDING)  # NaN where it has too many digits
     if not rounded.is_finite() or rounded.copy_abs() > _LARGEST_DECIMAL:
         raise StructuredFieldError(f"a decimal has at most 12 digits before the dot: {value}")
-    digits = f"{rounded:f}".rstrip("0") if rounded else "0."  # without a sign: section 4.1.5 asks for one below zero
+    digits = (
+        f"{rounded:f}".rstrip("0") if rounded else "0."
+    )  # without a sign: section 4.1.5 asks for one below zero
     return digits + "0" if digits.endswith(".") else digits
 
 
