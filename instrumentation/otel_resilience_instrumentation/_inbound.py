@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from opentelemetry import baggage, trace
-from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry import trace
 
 from otel_resilience import clock
 from otel_resilience.context import correlation, request, service
@@ -20,8 +19,8 @@ from otel_resilience.context.request import Request
 from otel_resilience.errors import codes
 from otel_resilience.errors.adopt import is_exhausted
 from otel_resilience.errors.chain import ErrorChain
+from otel_resilience.errors.codecs import baggage, request_field
 from otel_resilience.errors.codecs import error_chain as chain_codec
-from otel_resilience.errors.codecs import request_field
 from otel_resilience.errors.codecs.carriers import CORRELATION_FIELD, REQUEST_FIELD, valid_correlation_id
 from otel_resilience.errors.codecs.field_error import FieldError
 from otel_resilience.errors.codecs.request_field import RequestField
@@ -131,16 +130,8 @@ def _correlation_id(fields: Fields) -> str:
         if valid_correlation_id(text):
             return text
         discard(CORRELATION_FIELD, "malformed")
-    carried = _baggage_correlation_id(fields("baggage"))
+    carried = baggage.correlation_id(fields("baggage") or "")
     return carried or correlation.generate()
-
-
-def _baggage_correlation_id(text: str | None) -> str | None:
-    if text is None or "correlation.id" not in text:
-        return None
-    context = W3CBaggagePropagator().extract({"baggage": text})
-    carried = baggage.get_baggage("correlation.id", context)
-    return carried if isinstance(carried, str) and valid_correlation_id(carried) else None
 
 
 def answer(
