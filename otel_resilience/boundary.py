@@ -28,6 +28,7 @@ _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PORT = re.compile(r":[0-9]*\Z")
 _RESOLVED_BY_GRPC = ("dns", "ipv4", "ipv6", "xds")
+_LONGEST_FORWARDED = 2048
 _FORWARDED_PAIR = re.compile(r'\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]+)\s*')
 
 
@@ -88,8 +89,11 @@ class Boundary:
     def forwarded_inside(self, forwarded: str | None, x_forwarded_for: str | None) -> bool:
         """Whether everybody whom the request was forwarded for is inside (RFC 7239, ``X-Forwarded-For``).
 
-        ``unknown``, obfuscated and unreadable entries are outside. True where nothing was forwarded.
+        ``unknown``, obfuscated and unreadable entries are outside, and so is a field of more than 2 KiB, which would
+        cost its reader more than its sender. True where nothing was forwarded.
         """
+        if max(len(forwarded or ""), len(x_forwarded_for or "")) > _LONGEST_FORWARDED:
+            return False
         entries: list[str] = [] if x_forwarded_for is None else x_forwarded_for.split(",")
         if forwarded is not None:
             named = _forwarded_for(forwarded)
@@ -156,6 +160,8 @@ def _is_name(text: str) -> bool:
 
 
 def _address(name: str) -> _Address | None:
+    if "%" in name:  # a zone: of a link-local address, which is outside, or of nothing that a socket has
+        return None
     try:
         address = ipaddress.ip_address(name)
     except ValueError:

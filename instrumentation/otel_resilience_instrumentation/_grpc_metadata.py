@@ -11,6 +11,7 @@ from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codecs import error_info
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, CORRELATION_FIELD, get_field
 from otel_resilience.errors.hop import Hop
+from otel_resilience.errors.limits import cut_name
 from otel_resilience_instrumentation._received import read_chain
 from otel_resilience_instrumentation._settings import runtime
 
@@ -71,4 +72,5 @@ def _from_error_info(trailing: Iterable[Any], host: str | None, status: str) -> 
     info = error_info.find(trailing)
     if info is None or not info.domain or not runtime().exchanges_with(host):
         return None
-    return ErrorChain.of(Hop(service=info.domain, code=info.reason, retryable=status in codes.RETRYABLE))
+    service = cut_name(info.domain)
+    return ErrorChain.of(Hop(service=service, code=info.reason, retryable=status in codes.RETRYABLE))

@@ -8,13 +8,10 @@ from contextvars import Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from opentelemetry import baggage
-from opentelemetry.baggage.propagation import W3CBaggagePropagator
-
 from otel_resilience.context import correlation, request, service
 from otel_resilience.context import deadline as deadlines
 from otel_resilience.context.request import Request
-from otel_resilience.errors.codecs import request_field
+from otel_resilience.errors.codecs import baggage, request_field
 from otel_resilience.errors.codecs.carriers import CORRELATION_FIELD, REQUEST_FIELD, valid_correlation_id
 from otel_resilience.errors.codecs.field_error import FieldError
 from otel_resilience.errors.codecs.request_field import RequestField
@@ -119,16 +116,8 @@ def _correlation_id(fields: Fields) -> str:
         if valid_correlation_id(text):
             return text
         discard(CORRELATION_FIELD, "malformed")
-    carried = _baggage_correlation_id(fields("baggage"))
+    carried = baggage.correlation_id(fields("baggage") or "")
     return carried or correlation.generate()
-
-
-def _baggage_correlation_id(text: str | None) -> str | None:
-    if text is None or "correlation.id" not in text:
-        return None
-    context = W3CBaggagePropagator().extract({"baggage": text})
-    carried = baggage.get_baggage("correlation.id", context)
-    return carried if isinstance(carried, str) and valid_correlation_id(carried) else None
 
 
 def refusal(scope: InboundScope) -> DeadlineExceededError | None:

@@ -21,8 +21,8 @@ class HopKind(StrEnum):
 
 
 # All zeros is the invalid id of W3C Trace Context.
-_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
-_SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
+TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +50,16 @@ class Hop:
     def __post_init__(self) -> None:
         if not is_code(self.code):
             raise ValueError(f"Hop code must be UPPER_SNAKE, at most 63 characters, got {self.code!r}")
-        if self.trace_id is not None and _TRACE_ID.fullmatch(self.trace_id) is None:
+        if self.trace_id is not None and TRACE_ID.fullmatch(self.trace_id) is None:
             raise ValueError(
                 f"Hop trace_id must be 32 lower-case hex digits, not all zero, got {self.trace_id!r}"
             )
-        if self.span_id is not None and _SPAN_ID.fullmatch(self.span_id) is None:
+        if self.span_id is not None and SPAN_ID.fullmatch(self.span_id) is None:
             raise ValueError(
                 f"Hop span_id must be 16 lower-case hex digits, not all zero, got {self.span_id!r}"
             )
+        # Of an enumeration that is a str too, the value: what is written and compared everywhere else.
+        object.__setattr__(self, "code", str.__str__(self.code))
         object.__setattr__(self, "kind", HopKind(self.kind))
 
     def passing_on(self) -> Hop:

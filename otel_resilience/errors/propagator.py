@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from otel_resilience import clock
 from otel_resilience.context import service as services
 from otel_resilience.errors.adopt import attach, error_chain, is_exhausted
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.codecs import error_chain as codec
-from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, get_field
+from otel_resilience.errors.codecs.carriers import CHAIN_FIELD, Carrier, get_field
 from otel_resilience.errors.codecs.field_error import FieldError
 from otel_resilience.errors.hop import Hop
 from otel_resilience.errors.reading import read_error
@@ -70,10 +70,11 @@ class ErrorPropagator:
         if seen is not None:
             carrier[CHAIN_FIELD] = codec.encode(seen)
 
-    def extract(self, carrier: Mapping[str, Any] | None) -> ErrorChain | None:
+    def extract(self, carrier: Carrier | None) -> ErrorChain | None:
         """The chain in ``carrier`` (keys without regard to case), ``None`` where there is none.
 
-        ``None`` is a message without headers. One that is garbled or too large is ignored and counted; nothing is raised.
+        Mappings, pairs as Kafka's clients have them, values as ``bytes``, lists of values: as messages come; ``None`` is a
+        message without headers. A chain that is garbled or too large is ignored and counted; nothing is raised.
         """
         text = get_field(carrier or {}, CHAIN_FIELD)
         if text is None:

@@ -74,6 +74,8 @@ OUTSIDE = [
     "[::ffff:8.8.8.8]",
     "[fe80::1]",
     "[fe80::1%25eth0]",
+    "[::1%25eth0]",
+    "[fc00::1%evil.com]",
     "169.254.169.254",
     "[::ffff:169.254.169.254]",
     "[::1",
@@ -190,6 +192,7 @@ def test_peers_of_sockets(peer: str, inside: bool) -> None:
         (None, "unix:", False),
         (None, "ipv4:10.0.0.1", False),
         (None, "x@10.0.0.1", False),
+        (None, "::1%eth0", False),
         ('for="unix:"', None, False),
         ("for=10.0.0.1", None, True),
         ('For="[fc00::1]:4711";proto=https, for=127.0.0.1;by=10.0.0.2', None, True),
@@ -202,6 +205,10 @@ def test_peers_of_sockets(peer: str, inside: bool) -> None:
         ("for", None, False),
         ('for="10.0.0.1', None, False),
         ("for=10.0.0.1", "8.8.8.8", False),
+        (None, ",".join(["10.0.0.1"] * 227), True),
+        (None, ",".join(["10.0.0.1"] * 228), False),
+        (",".join(["for=10.0.0.1"] * 157), None, True),
+        (",".join(["for=10.0.0.1"] * 158), None, False),
     ],
 )
 def test_everybody_whom_it_was_forwarded_for(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from otel_resilience.errors.codecs.structured_field import (
     BareItem,
@@ -18,6 +18,9 @@ from otel_resilience.errors.codecs.structured_field import (
 _KEY = re.compile(r"[a-z*][a-z0-9_\-.*]*")
 _TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+\-.^_`|~:/]*")
 _STRING = re.compile(r"[\x20-\x7e]*")
+_THOUSANDTH, _LARGEST_DECIMAL = Decimal("0.001"), Decimal("999999999999.999")
+# Of our own: the application's may have few digits, or take every rounding for an error.
+_ROUNDING = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[])
 _ENCODED = re.compile(rb"[^\x20\x21\x23\x24\x26-\x7e]")
 
 
@@ -55,6 +58,8 @@ def bare_item(value: BareItem) -> str:
         return f":{base64.b64encode(value).decode()}:"
     if isinstance(value, DisplayString):
         return _display_string(value)
+    if not isinstance(value, str):
+        raise StructuredFieldError(f"no field holds a {type(value).__name__}")
     pattern = _TOKEN if isinstance(value, Token) else _STRING
     if pattern.fullmatch(value) is None:
         raise StructuredFieldError(f"not a {'token' if pattern is _TOKEN else 'string'}: {value!r}")
@@ -68,10 +73,12 @@ def _integer(value: int) -> str:
 
 
 def _decimal(value: Decimal) -> str:
-    if not value.is_finite() or abs(value) >= 10**12:
+    rounded = value.quantize(_THOUSANDTH, context=_ROUNDING)  # NaN where it has too many digits
+    if not rounded.is_finite() or rounded.copy_abs() > _LARGEST_DECIMAL:
         raise StructuredFieldError(f"a decimal has at most 12 digits before the dot: {value}")
-    rounded = value.quantize(Decimal("0.001"), rounding=ROUND_HALF_EVEN)
-    digits = f"{rounded:f}".rstrip("0")
+    digits = (
+        f"{rounded:f}".rstrip("0") if rounded else "0."
+    )  # without a sign: section 4.1.5 asks for one below zero
     return digits + "0" if digits.endswith(".") else digits
 
 

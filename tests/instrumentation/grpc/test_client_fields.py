@@ -7,6 +7,9 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
 
 from otel_resilience.context import correlation, request
 from otel_resilience.context.request import Request
@@ -157,3 +160,22 @@ def aborting_out_of_stock(code: grpc.StatusCode) -> Callable[[Any, grpc.Servicer
         context.abort(code, "sold out")
 
     return handler
+
+
+def test_the_name_that_such_a_peer_gives_itself_is_cut_as_every_name_from_a_wire(
+    server: RpcServer, client: Client
+) -> None:
+    detail = AnyMessage()
+    detail.Pack(ErrorInfo(reason="OUT_OF_STOCK", domain="a\nb" + "ü" * 4000))
+    status = Status(code=14, details=[detail]).SerializeToString()
+
+    def handler(message: Any, context: grpc.ServicerContext) -> Any:
+        context.set_trailing_metadata((("grpc-status-details-bin", status),))
+        context.abort(grpc.StatusCode.UNAVAILABLE, "sold out")
+
+    server.handler = handler
+    with pytest.raises(grpc.RpcError) as caught:
+        client.get(b"x")
+    chain = error_chain(caught.value)
+    assert chain is not None
+    assert chain.root.service == "a\ufffdb" + "ü" * 29
