@@ -13,7 +13,9 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import Span
 
+from otel_resilience.config.patterns import grpc_target
 from otel_resilience.context import deadline
+from otel_resilience.context import endpoint as in_hand
 from otel_resilience.errors.reading import Dialect
 from otel_resilience.outcome import Failure, Result, unwrap
 from otel_resilience_instrumentation import _grpc_span, _processor
@@ -60,7 +62,7 @@ class OutgoingRpc(ABC):
         self._timeout = timeout
         self._metadata: Pairs = tuple((key, value) for key, value in metadata or ())
         self._options = options
-        self._target = runtime().find_grpc(method.name, method.target)
+        self._target = None if _is_in_hand(method) else runtime().find_grpc(method.name, method.target)
         settle_given_up()
 
     def park(self, hold: Callable[[Any, Settlement], Any]) -> Any:
@@ -147,3 +149,11 @@ class GuardedMethod(Generic[R]):
         except Exception:
             _log.exception("an RPC is sent without its policies")
             return None
+
+
+def _is_in_hand(method: Method) -> bool:
+    """Whether a mesh's call to the channel's address is around the RPC: its policies are."""
+    if in_hand.current() is None:
+        return False
+    address = grpc_target(method.target)
+    return address is not None and in_hand.is_at(address.host, address.port)

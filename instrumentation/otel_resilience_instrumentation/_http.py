@@ -32,12 +32,14 @@ def destination(url: str) -> Destination:
 
 
 def find(method: str, to: Destination, headers: Mapping[str, Any]) -> Target | None:
-    """The ``Target`` that guards this request; ``None``: nothing does, or a mesh's call to that address around it."""
+    """The ``Target`` that guards this request; ``None``: nothing does, or a mesh's call to that service around it."""
     if not to.host or _is_in_hand(to):
         return None
     return runtime().find_http(to.host, to.port, method.upper(), to.path, IDEMPOTENCY_KEY in headers)
 
 
 def _is_in_hand(to: Destination) -> bool:
-    endpoint = in_hand.current()
-    return endpoint is not None and (endpoint.host, endpoint.port) == (to.host, to.port)
+    """Whether a mesh's call to this address, or to the service of this name, is around the request."""
+    if in_hand.is_at(to.host, to.port):
+        return True
+    return to.port in PORTS.values() and in_hand.of(to.host) is not None

@@ -16,6 +16,12 @@ def current() -> Endpoint | None:
     return _endpoint.get()
 
 
+def is_at(host: str | None, port: int | None) -> bool:
+    """Whether the attempt that runs here goes to ``host`` and ``port``."""
+    endpoint = _endpoint.get()
+    return endpoint is not None and (endpoint.host, endpoint.port) == (host, port)
+
+
 def of(service: str) -> Endpoint | None:
     """Where the attempt that runs here goes, if it is one of ``service``, whose case does not matter in a URL."""
     endpoint = _endpoint.get()
