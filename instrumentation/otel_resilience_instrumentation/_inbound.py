@@ -51,10 +51,7 @@ class InboundScope:
     def leave(self) -> None:
         while self._tokens:
             undo, token = self._tokens.pop()
-            try:
-                undo(token)
-            except ValueError:  # a stream that somebody else closes: its context ends with it
-                continue
+            undo(token)
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import NamedTuple
 
+from otel_resilience.context import leaving
+
 
 class Attempt(NamedTuple):
     """Attempt ``number`` (1 is the first) of a guarded call."""
@@ -25,8 +27,5 @@ def enter(attempt: Attempt) -> Token[Attempt | None]:
 
 
 def leave(token: Token[Attempt | None]) -> None:
-    """Undo ``enter``; in another context, which ends with what was set in it, nothing is to be undone."""
-    try:
-        _attempt.reset(token)
-    except ValueError:  # a generator or coroutine that somebody else closes, a block left elsewhere
-        return
+    """Undo ``enter``, in whatever context."""
+    leaving.leave(_attempt, token)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from contextvars import ContextVar, Token
 
+from otel_resilience.context import leaving
+
 _correlation_id: ContextVar[str | None] = ContextVar("otel_resilience.correlation_id", default=None)
 
 
@@ -24,5 +26,5 @@ def enter(correlation_id: str) -> Token[str | None]:
 
 
 def leave(token: Token[str | None]) -> None:
-    """Undo ``enter`` in the same context."""
-    _correlation_id.reset(token)
+    """Undo ``enter``, in whatever context."""
+    leaving.leave(_correlation_id, token)

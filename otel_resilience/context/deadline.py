@@ -9,6 +9,7 @@ from contextvars import ContextVar, Token
 from typing import Self
 
 from otel_resilience import clock
+from otel_resilience.context import leaving
 from otel_resilience.exceptions import DeadlineExceededError
 
 _expires_at: ContextVar[float | None] = ContextVar("otel_resilience.deadline", default=None)
@@ -71,8 +72,5 @@ def clear() -> Token[float | None]:
 
 
 def restore(token: Token[float | None]) -> None:
-    """Undo ``tighten`` or ``clear``; in another context, which ends with what was set in it, nothing is to be undone."""
-    try:
-        _expires_at.reset(token)
-    except ValueError:  # a generator or coroutine that somebody else closes, a block left elsewhere
-        return
+    """Undo ``tighten`` or ``clear``, in whatever context."""
+    leaving.leave(_expires_at, token)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
+from otel_resilience.context import leaving
+
 if TYPE_CHECKING:
     from otel_resilience.discovery.endpoint import Endpoint
 
@@ -34,8 +36,5 @@ def enter(endpoint: Endpoint) -> Token[Endpoint | None]:
 
 
 def leave(token: Token[Endpoint | None]) -> None:
-    """Undo ``enter``; in another context, which ends with what was set in it, nothing is to be undone."""
-    try:
-        _endpoint.reset(token)
-    except ValueError:  # a call that was abandoned, and ended by the garbage collector
-        return
+    """Undo ``enter``, in whatever context."""
+    leaving.leave(_endpoint, token)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextvars import ContextVar, Token
 
+from otel_resilience.context import leaving
+
 
 class Guard:
     """One guarded call while it runs, known by its identity; ``outer`` is the one around it."""
@@ -41,11 +43,8 @@ def enter(name: str) -> tuple[Guard, Token[Guard | None]]:
 
 
 def leave(token: Token[Guard | None]) -> None:
-    """Undo ``enter``; in another context, which ends with what was set in it, nothing is to be undone."""
-    try:
-        _guard.reset(token)
-    except ValueError:  # a generator or coroutine that somebody else closes, a block left elsewhere
-        return
+    """Undo ``enter``, in whatever context."""
+    leaving.leave(_guard, token)
 
 
 def _outwards(guard: Guard | None) -> Iterator[Guard]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import NamedTuple
 
-from otel_resilience.context import request
+from otel_resilience.context import leaving, request
 from otel_resilience.context import service as services
 
 
@@ -33,5 +33,5 @@ def enter(step: Step) -> Token[tuple[Step, ...]]:
 
 
 def leave(token: Token[tuple[Step, ...]]) -> None:
-    """Undo ``enter`` in the same context."""
-    _path.reset(token)
+    """Undo ``enter``, in whatever context."""
+    leaving.leave(_path, token)

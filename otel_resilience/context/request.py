@@ -6,7 +6,7 @@ import threading
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
-from otel_resilience.context import guards
+from otel_resilience.context import guards, leaving
 from otel_resilience.context.guards import Guard
 
 if TYPE_CHECKING:
@@ -67,5 +67,5 @@ def enter(request: Request) -> Token[Request | None]:
 
 
 def leave(token: Token[Request | None]) -> None:
-    """Undo ``enter`` in the same context."""
-    _request.reset(token)
+    """Undo ``enter``, in whatever context."""
+    leaving.leave(_request, token)

@@ -15,7 +15,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
 from otel_resilience import classify
-from otel_resilience.context import correlation, request
+from otel_resilience.context import correlation, leaving, request
 from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.errors.redaction import redacted
 from otel_resilience.exceptions import CircuitOpenError, ResilienceError
@@ -89,7 +89,7 @@ class CallSpan:
             self._describe(summary)
         except Exception:
             safely.report("describing a call on its span")
-        _reset(_call_span_id, self._id_token)
+        leaving.leave(_call_span_id, self._id_token)
         self._attached.detach()
         _end(self._span)
 
@@ -178,18 +178,8 @@ class _Attached:
             self._token = otel_context.attach(trace.set_span_in_context(span))
 
     def detach(self) -> None:
-        if self._token is not None and _reset(_attached, self._here):
+        if self._token is not None and leaving.leave(_attached, self._here):
             otel_context.detach(self._token)  # which complains aloud where this is another context
-
-
-def _reset(variable: ContextVar[T], token: Token[T]) -> bool:
-    try:
-        variable.reset(token)
-    except (
-        ValueError
-    ):  # a call that was abandoned, and is ended by the garbage collector: its context is gone
-        return False
-    return True
 
 
 def _end(span: Span) -> None:

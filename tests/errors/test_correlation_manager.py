@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from contextvars import copy_context
 
 import pytest
 
@@ -86,3 +88,17 @@ def test_a_scope_is_entered_once() -> None:
     scope = CorrelationManager().scope()
     with scope, pytest.raises(RuntimeError, match="entered once"), scope:
         pytest.fail("entered twice")
+
+
+def test_a_block_that_is_left_in_another_context_only_ends() -> None:
+    """A generator that a framework begins in one thread and ends in another, as FastAPI does with dependencies."""
+    manager = CorrelationManager()
+
+    def depends() -> Iterator[None]:
+        with manager.scope("order-17"), manager.enter("orders", "place"):
+            yield
+
+    dependency = depends()
+    copy_context().run(next, dependency)
+    assert next(dependency, "ended") == "ended"
+    assert (manager.current(), manager.request_path()) == (None, ())
