@@ -31,7 +31,6 @@ KNOWN_BY: dict[str, tuple[str, ...]] = {
         "otel_resilience.discovery.probes",
         "otel_resilience.testing",
         "otel_resilience_instrumentation._grpc_aio_call",
-        "otel_resilience_instrumentation._grpc_aio_channel",
         "otel_resilience_instrumentation._grpc_aio_unary",
     ),
     "grpc": (

@@ -56,6 +56,26 @@ def test_a_process_that_uses_only_requests_imports_nothing_else_for_us(tmp_path:
     assert said == "[] True"
 
 
+def test_a_process_of_threads_alone_loads_nothing_of_ours_for_asyncio(tmp_path: Path) -> None:
+    said = said_by(
+        """
+        import sys
+        import grpc
+        from otel_resilience_instrumentation import _instrumentor, _layer
+
+        def loaded():
+            return [name for name in sys.modules if name.startswith("otel_resilience_instrumentation._grpc_aio")]
+
+        grpc.insecure_channel("127.0.0.1:1").close()
+        print(loaded(), all(layer.is_outermost for layer in _layer._active))
+        grpc.aio.server()
+        print(loaded() != [])
+        """,
+        tmp_path,
+    )
+    assert said.splitlines() == ["[] True", "True"]
+
+
 PATCHED = """
     import requests
     from otel_resilience_instrumentation import _layer
