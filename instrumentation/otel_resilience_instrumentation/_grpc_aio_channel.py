@@ -6,7 +6,6 @@ once for each attempt.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import weakref
 from collections.abc import Callable
@@ -125,7 +124,7 @@ class UnaryUnary(_OneRequest, grpc.aio.UnaryUnaryMultiCallable):  # type: ignore
     def _begin(self, rpc: AioRpc) -> Any:
         if not rpc.guarded:
             return super()._begin(rpc)
-        return GuardedCall(rpc, getattr(self._base, "_loop", None) or asyncio.get_running_loop())
+        return GuardedCall(rpc, self._base)
 
 
 class UnaryStream(_OneRequest, grpc.aio.UnaryStreamMultiCallable):  # type: ignore[type-arg]  # not generic at run time
@@ -144,3 +143,13 @@ class StreamStream(_ManyRequests, grpc.aio.StreamStreamMultiCallable):  # type: 
     """Many requests, many answers: guarded from its begin to the end of the stream."""
 
     parked = ParkedStreamStream
+
+
+#: The methods of ``Channel`` that are patched, and by what.
+PATCHES: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "__init__": knowing_its_peer,
+    "unary_unary": guarding(UnaryUnary),
+    "unary_stream": guarding(UnaryStream),
+    "stream_unary": guarding(StreamUnary),
+    "stream_stream": guarding(StreamStream),
+}

@@ -32,7 +32,8 @@ class _SendingAtOnce(Watching):
             self.aborted = True
             if trailing_metadata:  # none: those that were set before
                 self.set_trailing_metadata(trailing_metadata)
-            self._tell()
+            if self.tell is not None:
+                self.tell()
             return self.known_trailing_metadata()
         except Exception:
             _log.exception("a failing RPC goes out without its error chain")

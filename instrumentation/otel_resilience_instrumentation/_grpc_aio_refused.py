@@ -14,8 +14,8 @@ from otel_resilience.outcome import Failure, Result, unwrap
 
 class RefusedCall(
     grpc.aio.UnaryStreamCall,  # type: ignore[type-arg]  # not generic at run time
-    grpc.aio.StreamUnaryCall,  # type: ignore[type-arg]
-    grpc.aio.StreamStreamCall,  # type: ignore[type-arg]
+    grpc.aio.StreamUnaryCall,  # type: ignore[type-arg]  # likewise
+    grpc.aio.StreamStreamCall,  # type: ignore[type-arg]  # likewise
 ):
     """Raises ``error`` wherever it is awaited, read or written."""
 

@@ -19,11 +19,17 @@ _CANCELLED: dict[str, Any] = {
 
 
 class GuardedCall(grpc.aio.UnaryUnaryCall):  # type: ignore[type-arg]  # not generic at run time
-    """Made in a task of its own, with the context of whoever began it, whether it is awaited or not."""
+    """Made in a task of its own, with the context of whoever began it, whether it is awaited or not.
 
-    def __init__(self, rpc: AioRpc, loop: asyncio.AbstractEventLoop) -> None:
+    ``base``: the library's own method. It knows the event loop, and the channel, by which a channel that is
+    closed finds its calls among all tasks.
+    """
+
+    def __init__(self, rpc: AioRpc, base: Any) -> None:
         self._rpc = rpc
-        self._task = loop.create_task(self._made())
+        self._channel = getattr(base, "_channel", None)
+        loop = getattr(base, "_loop", None) or asyncio.get_running_loop()
+        self._task: asyncio.Task[Result[Any]] = loop.create_task(self._made())
 
     async def _made(self) -> Result[Any]:
         # A result, as of a task's error that nobody asks for the loop would complain.

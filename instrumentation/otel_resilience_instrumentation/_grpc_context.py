@@ -13,12 +13,13 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 class Watching:
     """Delegates to the real context; ``status`` and ``aborted`` are what the handler has said through this one.
 
-    ``tell`` is for those that send a status before the handler ends: it tells of it what is to be told.
+    ``tell``, while the RPC is in hand, is for those that send a status before the handler ends: it tells of it
+    what is to be told.
     """
 
-    def __init__(self, context: Any, tell: Callable[[], None]) -> None:
+    def __init__(self, context: Any) -> None:
         self._context = context
-        self._tell = tell
+        self.tell: Callable[[], None] | None = None
         self._trailing: Metadata = ()
         self.status: grpc.StatusCode | None = None
         self.aborted = False

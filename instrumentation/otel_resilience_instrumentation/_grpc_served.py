@@ -36,7 +36,9 @@ _FACTORIES = {
 
 
 class Watched(Protocol):
-    """A handler's context that sees how the handler answers: see ``WatchedContext``."""
+    """A handler's context that sees how the handler answers: see ``Watching``."""
+
+    tell: Callable[[], None] | None
 
     @property
     def status(self) -> grpc.StatusCode | None: ...
@@ -49,8 +51,8 @@ class Watched(Protocol):
 
 W = TypeVar("W", bound=Watched)
 
-#: Makes the watched context of the real one and of what tells how the RPC ended.
-Watch = Callable[[Any, Callable[[], None]], W]
+#: Makes the watched context of the real one.
+Watch = Callable[[Any], W]
 
 
 class ServedRpc(Generic[W]):
@@ -65,7 +67,8 @@ class ServedRpc(Generic[W]):
             operation=operation,
             deadline_seconds=left if left is not None and left < _ENDLESS else None,
         )
-        self.context = watch(context, self.end)
+        self.context = watch(context)
+        self.context.tell = self.end
         self._span = trace.get_current_span()
         self._ended = False
         self._refused: DeadlineExceededError | None = None
@@ -86,6 +89,7 @@ class ServedRpc(Generic[W]):
             error, Exception
         ):  # else the server is stopped, or the caller has gone
             self.end(error)
+        self.context.tell = None  # a circle, which the collector of garbage would have to find
         self.scope.leave()
 
     def end(self, error: Exception | None = None) -> None:

@@ -56,6 +56,26 @@ def test_a_process_that_uses_only_requests_imports_nothing_else_for_us(tmp_path:
     assert said == "[] True"
 
 
+def test_a_process_of_threads_alone_loads_nothing_of_ours_for_asyncio(tmp_path: Path) -> None:
+    said = said_by(
+        """
+        import sys
+        import grpc
+        from otel_resilience_instrumentation import _instrumentor, _layer
+
+        def loaded():
+            return [name for name in sys.modules if name.startswith("otel_resilience_instrumentation._grpc_aio")]
+
+        grpc.insecure_channel("127.0.0.1:1").close()
+        print(loaded(), all(layer.is_outermost for layer in _layer._active))
+        grpc.aio.server()
+        print(loaded() != [])
+        """,
+        tmp_path,
+    )
+    assert said.splitlines() == ["[] True", "True"]
+
+
 PATCHED = """
     import requests
     from otel_resilience_instrumentation import _layer
@@ -107,6 +127,58 @@ def test_the_official_client_span_is_inside_ours(tmp_path: Path) -> None:
     assert said.splitlines() == ["CLIENT GET 1 None", "CLIENT GET 2 1", "INTERNAL execute local None None"]
 
 
+AIO = """
+    import asyncio
+    import grpc.aio
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter = InMemorySpanExporter()
+    trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+
+    async def answer(request, context):
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "as told")
+
+    async def main():
+        server = grpc.aio.server()
+        methods = {"Get": grpc.unary_unary_rpc_method_handler(answer)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("shop.v1.Ledger", methods),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            try:
+                await channel.unary_unary("/shop.v1.Ledger/Get")(b"")
+            except grpc.aio.AioRpcError as error:
+                print("chain" if "error-chain" in dict(error.trailing_metadata()) else "no chain")
+        await server.stop(grace=5)
+
+    asyncio.run(main())
+    for span in sorted(exporter.get_finished_spans(), key=lambda span: span.start_time):
+        print(span.kind.name, span.attributes.get("resilience.attempt.number"), span.attributes.get("resilience.error.code"))
+"""
+
+
+def test_both_sides_of_grpc_aio_under_the_agent(tmp_path: Path) -> None:
+    said = said_by(AIO, tmp_path, OTEL_RESILIENCE_CONFIG=str(_policies(tmp_path)))
+    assert said.splitlines() == [
+        "chain",
+        "INTERNAL None UNAVAILABLE",
+        "CLIENT 1 None",
+        "SERVER None UNAVAILABLE",
+    ]
+
+
+def test_grpc_aio_is_switched_off_alone(tmp_path: Path) -> None:
+    said = said_by(
+        AIO,
+        tmp_path,
+        OTEL_RESILIENCE_CONFIG=str(_policies(tmp_path)),
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="resilience_grpc_aio",
+    )
+    assert said.splitlines() == ["no chain", "CLIENT None None", "SERVER None None"]
+
+
 def _policies(directory: Path) -> Path:
     file = directory / "resilience.yaml"
     file.write_text(
@@ -140,9 +212,9 @@ def test_one_line_at_start(tmp_path: Path) -> None:
     )
     (line,) = [line for line in done.stdout.splitlines() if "otel-resilience" in line]
     assert line.startswith("INFO otel_resilience otel-resilience 0.")
-    assert "resilience_requests" in line
-    assert "resilience_grpc_aio" in line
-    assert "resilience_grpc," not in line
+    active = line.partition("instrumentors ")[2].partition(";")[0].split(", ")
+    assert {"resilience_requests", "resilience_grpc_aio"} <= set(active)
+    assert not {"resilience_grpc", "resilience_flask"} & set(active)
     assert line.endswith("resilience.yaml; services guarded: local; mode enforce")
 
 

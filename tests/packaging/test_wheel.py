@@ -21,6 +21,7 @@ ENTRY_POINTS = {
     "opentelemetry_instrumentor": {
         "resilience_flask": f"{MODULE}.flask:FlaskInstrumentor",
         "resilience_grpc": f"{MODULE}.grpc:GrpcInstrumentor",
+        "resilience_grpc_aio": f"{MODULE}.grpc_aio:GrpcAioInstrumentor",
         "resilience_httpx": f"{MODULE}.httpx:HttpxInstrumentor",
         "resilience_requests": f"{MODULE}.requests:RequestsInstrumentor",
     },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -17,6 +17,7 @@ from otel_resilience.exceptions import CircuitOpenError, ServiceTimeoutError
 from otel_resilience.outcome import Outcome
 from tests.instrumentation.grpc.parked.settled import POLICIES
 from tests.instrumentation.grpc.rpc_server import RpcServer, aborting
+from tests.instrumentation.grpc_aio.client.begun import Begun
 from tests.instrumentation.grpc_aio.client.calling import (
     PARKED,
     STREAMS,
@@ -28,39 +29,11 @@ from tests.instrumentation.grpc_aio.client.calling import (
 )
 from tests.instrumentation.grpc_aio.client.conftest import Settings
 
-UNARY: list[Read] = [read_unary, *PARKED[:1]]
-
 
 @pytest.fixture
 def client(client: AioClient, settings: Settings) -> AioClient:
     settings(POLICIES.format(timeout="10s"))
     return client
-
-
-class Begun:
-    """A handler that says when it has begun, and waits for the server's end, or the caller's."""
-
-    def __init__(self, server: RpcServer, *first: bytes) -> None:
-        self._server = server
-        self._first = first
-        self._begun = threading.Event()
-        self.left = threading.Event()
-
-    def __call__(self, message: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
-        context.add_callback(self.left.set)
-        yield from self._first
-        self._begun.set()
-        self._server.stopping.wait(10)
-        yield b"late"
-
-    def unary(self, message: Any, context: grpc.ServicerContext) -> bytes:
-        return list(self(message, context))[-1]
-
-    async def begun(self) -> None:
-        assert await asyncio.to_thread(self._begun.wait, 5)
-
-    async def was_left(self) -> None:
-        assert await asyncio.to_thread(self.left.wait, 5)
 
 
 @pytest.mark.parametrize("read", [read_unary, *PARKED])
@@ -94,48 +67,31 @@ async def test_a_deadline_around_a_call_that_cancels_it_is_a_timeout(
         assert (await settled.outcomes(2)) == [Outcome.TIMEOUT] * 2
 
 
+ONE_ANSWER = [lambda client: client.get(b"x"), lambda client: client.sum(given(b"a"))]
+
+
+@pytest.mark.parametrize("begin", ONE_ANSWER)
 async def test_a_call_that_is_cancelled_says_nothing_of_the_dependency(
-    server: RpcServer, client: AioClient
+    server: RpcServer, client: AioClient, begin: Callable[[AioClient], Any]
 ) -> None:
     handler = Begun(server)
     server.handler = handler.unary
     with Settled() as settled:
-        for begin in (lambda: client.get(b"x"), lambda: client.sum(given(b"a"))):
-            call = begin()
-            assert await _begun(handler)
-            assert not call.done()
-            assert call.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await call
-            assert call.cancelled()
-            assert call.done()
-            assert await call.code() is grpc.StatusCode.CANCELLED
-            assert await call.details() == "Locally cancelled by application!"
-            assert not await call.trailing_metadata()
-        assert await settled.outcomes(2) == [Outcome.CANCELLED] * 2
-
-
-async def _begun(handler: Begun) -> bool:
-    await handler.begun()
-    return True
-
-
-@pytest.mark.parametrize("kind", ["list", "chat"])
-async def test_a_stream_that_is_cancelled_says_nothing_of_the_dependency(
-    server: RpcServer, client: AioClient, kind: str
-) -> None:
-    server.handler = Begun(server, b"first")
-    with Settled() as settled:
-        call = client.list(b"x") if kind == "list" else client.chat(given(b"a"))
-        stream = aiter(call)
-        assert await anext(stream) == b"first"
+        call = begin(client)
+        await handler.begun()
+        assert not call.done()
         assert call.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await anext(stream)
+            await call
+        assert call.cancelled()
+        assert call.done()
+        assert await call.code() is grpc.StatusCode.CANCELLED
+        assert await call.details() == "Locally cancelled by application!"
+        assert not await call.trailing_metadata()
         assert await settled.outcomes() == [Outcome.CANCELLED]
 
 
-@pytest.mark.parametrize("begin", [lambda client: client.get(b"x"), lambda client: client.sum(given(b"a"))])
+@pytest.mark.parametrize("begin", ONE_ANSWER)
 async def test_a_call_is_settled_when_nobody_asks_for_its_result(
     server: RpcServer, client: AioClient, begin: Callable[[AioClient], Any]
 ) -> None:
@@ -162,9 +118,21 @@ async def test_a_wait_for_the_status_that_is_given_up_does_not_end_the_call(
     with pytest.raises(asyncio.TimeoutError):
         await asyncio.wait_for(call.code(), 0.05)
     assert not call.done()
-    assert call.time_remaining is not None
     release.set()
     assert await call == b"late"
+
+
+@pytest.mark.parametrize("begin", ONE_ANSWER)
+async def test_what_a_call_has_left_is_what_its_policies_leave(
+    server: RpcServer, lone_client: AioClient, settings: Settings, begin: Callable[[AioClient], Any]
+) -> None:
+    settings(POLICIES.format(timeout="10s"))
+    handler = Begun(server)
+    server.handler = handler.unary
+    call = begin(lone_client)
+    await handler.begun()
+    assert 5 < call.time_remaining() <= 10
+    call.cancel()
 
 
 async def test_a_refused_stream_is_a_call_that_failed(server: RpcServer, client: AioClient) -> None:
@@ -195,75 +163,6 @@ async def test_a_refused_stream_is_a_call_that_failed(server: RpcServer, client:
     await summed.done_writing()
     with pytest.raises(CircuitOpenError):
         await summed
-
-
-@pytest.mark.parametrize("guarded", [False, True])
-async def test_a_stream_that_nobody_reads_to_its_end_is_cancelled_and_settled(
-    server: RpcServer, client: AioClient, settings: Settings, guarded: bool
-) -> None:
-    if not guarded:
-        settings()
-    handler = server.handler = Begun(server, b"first")
-    with Settled() as settled:
-        async for response in client.list(b"x"):
-            assert response == b"first"
-            break
-        gc.collect()
-        await handler.was_left()
-        if guarded:
-            assert await settled.outcomes() == [Outcome.CANCELLED]
-
-
-async def test_a_stream_lives_while_it_is_read_whoever_holds_its_call(
-    server: RpcServer, client: AioClient
-) -> None:
-    server.handler = lambda message, context: (b"%d" % number for number in range(50))
-    read: list[bytes] = []
-    async for response in client.list(b"x"):  # nobody else holds the call
-        gc.collect()
-        read.append(response)
-    assert len(read) == 50
-
-
-async def test_a_stream_can_be_left_and_read_on(server: RpcServer, client: AioClient) -> None:
-    server.handler = lambda message, context: [b"1", b"2", b"3"]
-    call = client.list(b"x")
-    async for response in call:
-        assert response == b"1"
-        break
-    assert [each async for each in call] == [b"2", b"3"]
-
-
-async def test_a_callers_mistake_leaves_the_call_as_it_is(server: RpcServer, lone_client: AioClient) -> None:
-    server.handler = lambda message, context: [b"1", b"2"]
-    call = lone_client.list(b"x")
-    assert await call.read() == b"1"
-    with pytest.raises(grpc.aio.UsageError):
-        await anext(aiter(call))
-    assert await call.read() == b"2"
-    assert await call.read() is grpc.aio.EOF
-
-
-async def test_a_failed_stream_says_the_same_to_everybody(server: RpcServer, client: AioClient) -> None:
-    server.handler = aborting(grpc.StatusCode.DATA_LOSS)
-    with Settled() as settled:
-        call = client.list(b"x")
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await anext(aiter(call))
-        assert caught.value.code() is await call.code() is grpc.StatusCode.DATA_LOSS
-        assert caught.value.details() == await call.details()
-        assert await settled.outcomes() == [Outcome.FAILURE]
-
-
-async def test_requests_that_break_cancel_the_call(server: RpcServer, client: AioClient) -> None:
-    async def broken() -> AsyncIterator[bytes]:
-        yield b"a"
-        raise LookupError("its own")
-
-    with Settled() as settled:
-        with pytest.raises(asyncio.CancelledError):
-            await client.sum(broken())
-        assert await settled.outcomes() == [Outcome.CANCELLED]
 
 
 @pytest.mark.parametrize("read", [read_unary, *PARKED])

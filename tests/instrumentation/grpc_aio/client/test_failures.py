@@ -14,7 +14,7 @@ import pytest
 from otel_resilience.events import ExecutionFinished
 from otel_resilience.outcome import Outcome
 from otel_resilience.testing import Recorder
-from otel_resilience_instrumentation import _grpc_outgoing
+from otel_resilience_instrumentation import _grpc_outgoing, grpc_aio
 from tests.instrumentation.grpc.policies import BREAKER
 from tests.instrumentation.grpc.rpc_server import RpcServer
 from tests.instrumentation.grpc.test_client_failures import DOOMED
@@ -97,6 +97,25 @@ async def test_a_channel_that_is_closed_says_so_itself(
             with pytest.raises(grpc.aio.UsageError):
                 await client.get(b"x")
     assert {event.outcome for event in recorder.of(ExecutionFinished)} == {Outcome.FAILURE}
+
+
+async def test_when_our_part_cannot_be_loaded_grpc_runs_as_it_is(
+    server: RpcServer, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*args: Any) -> Any:
+        raise ImportError("ours")
+
+    settings()
+    monkeypatch.setattr(grpc_aio, "_patch_of_channels", broken)
+    grpc_aio.GrpcAioInstrumentor().instrument()
+    try:
+        async with AioClient(server.target) as client:
+            assert await client.get(b"x") == b"ok"
+    finally:
+        grpc_aio.GrpcAioInstrumentor().uninstrument()
+    assert server.asked[0].get("resilience") is None
+    said = {record.getMessage() for record in caplog.records if record.name == "otel_resilience"}
+    assert said == {"grpc.aio could not be instrumented and runs as it is"}
 
 
 async def test_when_our_part_fails_the_call_is_still_made(
