@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test suite test-all-pythons lint types backends test-backends clean
+.PHONY: help demo test suite test-all-pythons lint types fuzz backends test-backends clean
 
 # Arguments handed on: make demo ARGS="--fail payments=BOOK_CLOSED", make suite ARGS="-k breaker"
 ARGS ?=
@@ -49,6 +49,10 @@ lint: ## format, rules of style, and who may import whom
 types: ## mypy --strict over both packages
 	@$(development)
 	.venv/bin/mypy
+
+fuzz: ## a million hostile inputs to everything that reads from peers (ARGS="--inputs 10000000 --seed 8")
+	@$(development)
+	.venv/bin/python -m tests.fuzz $(ARGS)
 
 backends: ## obtain Jaeger, Prometheus, Alertmanager and NATS into .backends/
 	@python=$$(tools/find-python) && "$$python" tools/backends/obtain.py

@@ -58,9 +58,11 @@ class Hop:
             raise ValueError(
                 f"Hop span_id must be 16 lower-case hex digits, not all zero, got {self.span_id!r}"
             )
-        # Of an enumeration that is a str too, the value: what is written and compared everywhere else.
-        object.__setattr__(self, "code", str.__str__(self.code))
-        object.__setattr__(self, "kind", HopKind(self.kind))
+        if type(self.code) is not str:
+            # Of a member of an enumeration that is a str too, its value: str() and format() may say something else.
+            object.__setattr__(self, "code", str.__str__(self.code))
+        if type(self.kind) is not HopKind:
+            object.__setattr__(self, "kind", HopKind(self.kind))
 
     def passing_on(self) -> Hop:
         """This hop after another one: what decides on retries, and where it was met, is the root's word alone."""

@@ -38,8 +38,6 @@ _HOP = re.compile(
 )
 _find_hops = _HOP.findall
 _KINDS = {"": HopKind.LOCAL} | {str(kind): kind for kind in HopKind}
-
-
 _UnfrozenHop, _UnfrozenChain = unfrozen(Hop), unfrozen(ErrorChain)
 
 

@@ -35,21 +35,6 @@ def encode(chain: ErrorChain) -> str:
     return text if len(text) <= AIM else _shortened(chain)
 
 
-def _shortened(chain: ErrorChain) -> str:
-    for without in (_without_operations, _without_versions):
-        chain = without(chain)
-        text = _write(chain)
-        if len(text) <= AIM:
-            return text
-    if len(text) > HARD:
-        chain = _each(chain, lambda hop: replace(hop, unknown=()))
-        text = _write(chain)
-    while len(text) > HARD and len(chain.hops) > 1:
-        chain = ErrorChain((chain.root, *chain.hops[2:]), chain.omitted + 1)
-        text = _write(chain)
-    return text
-
-
 def decode(text: str) -> ErrorChain:
     """The chain in ``text``.
 
@@ -96,6 +81,21 @@ def _unknown(hop: Hop) -> str:
     except StructuredFieldError:
         # What was received can be written again; these were put together by hand, and the story is worth more than they are.
         return ""
+
+
+def _shortened(chain: ErrorChain) -> str:
+    for without in (_without_operations, _without_versions):
+        chain = without(chain)
+        text = _write(chain)
+        if len(text) <= AIM:
+            return text
+    if len(text) > HARD:
+        chain = _each(chain, lambda hop: replace(hop, unknown=()))
+        text = _write(chain)
+    while len(text) > HARD and len(chain.hops) > 1:
+        chain = ErrorChain((chain.root, *chain.hops[2:]), chain.omitted + 1)
+        text = _write(chain)
+    return text
 
 
 def _each(chain: ErrorChain, change: Callable[[Hop], Hop]) -> ErrorChain:

@@ -82,6 +82,29 @@ def test_a_chain_that_is_none_is_ignored_and_counted(server: RpcServer, client: 
     assert len(recorder.of(FieldDiscarded)) == 1
 
 
+@pytest.mark.parametrize(
+    ("lines", "reasons"),
+    [
+        (['"a";c=A, "b";c=B', '"c";c=C'], []),
+        (['"a";c=A'] * 9, ["malformed"]),
+        (['"a";c=A;o="' + "x" * 1000 + '"'] * 3, ["oversized"]),
+    ],
+)
+def test_a_repeated_key_is_one_chain_or_none(
+    server: RpcServer, client: Client, lines: list[str], reasons: list[str]
+) -> None:
+    def handler(message: Any, context: grpc.ServicerContext) -> Any:
+        context.set_trailing_metadata([("error-chain", line) for line in lines])
+        context.abort(grpc.StatusCode.UNAVAILABLE, "down")
+
+    server.handler = handler
+    with Recorder() as recorder, pytest.raises(grpc.RpcError) as caught:
+        client.get(b"x")
+    chain = error_chain(caught.value)
+    assert [event.reason for event in recorder.of(FieldDiscarded)] == reasons
+    assert (None if chain is None else chain.services_involved) == (None if reasons else ("a", "b", "c"))
+
+
 def test_a_chain_from_outside_is_not_believed(
     server: RpcServer, settings: Settings, instrumented: None
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http.server import BaseHTTPRequestHandler
+
 import pytest
 import requests
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -65,6 +67,29 @@ class TestUnguarded:
         assert response.status_code == 503
         assert error_chain(response) is None
         assert [event.reason for event in recorder.of(FieldDiscarded)] == [reason]
+
+    @pytest.mark.parametrize(
+        ("lines", "reasons"),
+        [
+            (['"a";c=A, "b";c=B', '"c";c=C'], []),
+            (['"a";c=A'] * 9, ["malformed"]),
+            (['"a";c=A;o="' + "x" * 1000 + '"'] * 3, ["oversized"]),
+        ],
+    )
+    def test_repeated_lines_are_one_chain_or_none(
+        self, server: ScriptedServer, lines: list[str], reasons: list[str]
+    ) -> None:
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response(503)
+            for line in lines:
+                handler.send_header("Error-Chain", line)
+            handler.end_headers()
+
+        server.answers(answer)
+        with Recorder() as recorder:
+            chain = error_chain(requests.get(server.url))
+        assert [event.reason for event in recorder.of(FieldDiscarded)] == reasons
+        assert (None if chain is None else chain.services_involved) == (None if reasons else ("a", "b", "c"))
 
     def test_tells_nothing_to_the_world_outside_and_believes_nothing(self) -> None:
         world = OutsideWorld(503, error_chain=CHAIN)
