@@ -15,7 +15,7 @@ from otel_resilience.flow import sync_driver
 from otel_resilience.flow.effects import Bounded, Wait
 from otel_resilience.flow.execution import Execution
 from otel_resilience.flow.stepwise import Bounds, Stepwise
-from otel_resilience.outcome import Failure, Result, Success
+from otel_resilience.outcome import Failure, Result, Success, unwrap
 
 _blocks: ContextVar[tuple[Block, ...]] = ContextVar("otel_resilience.blocks", default=())
 
@@ -37,20 +37,41 @@ class Block:
 
     def enter(self) -> None:
         """Let the policies decide. Raises the rejection if the block may not run."""
-        step = self._flow.advance(None)
-        while isinstance(step, Wait):
-            step = self._go_on(sync_driver.wait(step, self._execution.call.clock))
-        self._begin(step)
+        unwrap(self._begin(self._decide()))
 
     async def enter_async(self, wait: Callable[[Wait], Awaitable[BaseException | None]]) -> None:
         """``enter`` in a task; ``wait`` is how a task waits."""
-        step = self._flow.advance(None)
-        while isinstance(step, Wait):
-            step = self._go_on(await wait(step))
-        self._begin(step)
+        unwrap(self._begin(await self._decide_async(wait)))
 
     def leave(self, error: BaseException | None) -> None:
         """Tell the policies how the block ended. Raises only where a timeout of ours replaces ``error``."""
+        unwrap(self._end(error))
+
+    def _decide(self) -> Result[Any] | None:
+        step = self._flow.advance(None)
+        while isinstance(step, Wait):
+            step = self._go_on(sync_driver.wait(step, self._execution.call.clock))
+        return step
+
+    async def _decide_async(
+        self, wait: Callable[[Wait], Awaitable[BaseException | None]]
+    ) -> Result[Any] | None:
+        step = self._flow.advance(None)
+        while isinstance(step, Wait):
+            step = self._go_on(await wait(step))
+        return step
+
+    def _go_on(self, interruption: BaseException | None) -> Result[Any] | Wait | None:
+        return self._flow.advance(True) if interruption is None else self._flow.interrupt(interruption)
+
+    def _begin(self, refused: Result[Any] | None) -> Result[Any]:
+        if refused is not None:
+            return self._execution.finish(refused)
+        _blocks.set((*_blocks.get(), self))
+        return _FELL_THROUGH
+
+    def _end(self, error: BaseException | None) -> Result[Any]:
+        """What is to be raised instead of ``error``, if anything is."""
         younger = self._step_out()
         result: Result[Any] = _FELL_THROUGH if error is None else Failure(error)
         final = self._flow.advance(result)
@@ -61,16 +82,7 @@ class Block:
             surroundings.restore(self._left_before)
         if younger is not None:
             younger._left_before = self._left_before or self._outside
-        if isinstance(final, Failure) and final.error is not error:
-            _raise(final)
-
-    def _go_on(self, interruption: BaseException | None) -> Result[Any] | Wait | None:
-        return self._flow.advance(True) if interruption is None else self._flow.interrupt(interruption)
-
-    def _begin(self, refused: Result[Any] | None) -> None:
-        if refused is not None:
-            _raise(self._execution.finish(refused))
-        _blocks.set((*_blocks.get(), self))
+        return _FELL_THROUGH if isinstance(final, Failure) and final.error is error else final
 
     def _step_out(self) -> Block | None:
         """Leave the stack; the block that was entered after this one, which is still being run, if there is one."""
@@ -86,14 +98,6 @@ def innermost(owner: object) -> Block:
         if block.owner is owner:
             return block
     raise RuntimeError("a guarded block was left in another context than it was entered in")
-
-
-def _raise(result: Result[Any]) -> None:
-    if isinstance(result, Failure):
-        try:
-            raise result.error
-        finally:
-            del result
 
 
 class Cooperative:

@@ -64,6 +64,7 @@ class Execution:
             call.failed_call = FailedCall.of(reading, exhausted=call.retries_exhausted)
             failed_call.remember(call.failed_call)
         self._announce()
+        call.let_go()
         return result
 
     def _announce(self) -> None:

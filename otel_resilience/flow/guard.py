@@ -18,7 +18,7 @@ from otel_resilience.flow.decorate import Kind, decorate, kind_of
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.execution import Execution
 from otel_resilience.flow.parked import ParkedExecution
-from otel_resilience.outcome import Failure, Mode, unwrap
+from otel_resilience.outcome import Failure, Mode, Result, unwrap
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -107,13 +107,19 @@ class Guard(ABC):
         """
         if not self.enabled:
             return invoke()
-        execution = self._begin(dialect, peer, not_replayable, arguments, alone)
+        value: T = unwrap(self._run(invoke, self._begin(dialect, peer, not_replayable, arguments, alone)))
+        return value
+
+    @staticmethod
+    def _run(invoke: Callable[[], Any], execution: Execution) -> Result[Any]:
         try:
             result = sync_driver.drive(execution.flow, invoke, execution.call.clock)
         except BaseException as error:  # a wait of our own was interrupted; all flows have let go
-            result = Failure(error)
-        value: T = unwrap(execution.finish(result))
-        return value
+            return execution.finish(Failure(error))
+        try:
+            return execution.finish(result)
+        finally:
+            del result  # see ``unwrap``
 
     async def aexecute(
         self,
@@ -125,19 +131,25 @@ class Guard(ABC):
         arguments: Arguments = NO_ARGUMENTS,
     ) -> T:
         """``execute`` in this task; ``invoke`` may return an awaitable."""
-        from otel_resilience.flow import async_driver  # asyncio costs 30 ms, and threads do not need it
-
         if not self.enabled:
             plain: Any = invoke()
             value: T = await plain if inspect.isawaitable(plain) else plain
             return value
-        execution = self._begin(dialect, peer, not_replayable, arguments)
+        value = unwrap(await self._arun(invoke, self._begin(dialect, peer, not_replayable, arguments)))
+        return value
+
+    @staticmethod
+    async def _arun(invoke: Callable[[], Any], execution: Execution) -> Result[Any]:
+        from otel_resilience.flow import async_driver  # asyncio costs 30 ms, and threads do not need it
+
         try:
             result = await async_driver.drive(execution.flow, invoke, execution.call.clock)
         except BaseException as error:  # a wait of our own was interrupted; all flows have let go
-            result = Failure(error)
-        value = unwrap(execution.finish(result))
-        return value
+            return execution.finish(Failure(error))
+        try:
+            return execution.finish(result)
+        finally:
+            del result  # see ``unwrap``
 
     def begin_stream(self, arguments: Arguments) -> Execution:
         """Begin a call that gives items one after the other."""

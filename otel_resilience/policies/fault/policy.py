@@ -109,13 +109,8 @@ class FaultInjector(Guard):
 
     def _announced(self, call: Call, flow: Flow) -> Flow:
         began = call.clock.monotonic()
-        result: Result[Any] = Failure(GeneratorExit())
-        try:
-            result = yield from flow
-        except BaseException as error:
-            result = Failure(error)
-            raise
-        finally:
+
+        def ended(result: Result[Any]) -> None:
             outcome = call.outcome_of(result, begun=True, elapsed=call.clock.monotonic() - began)
             LISTENERS.announce(
                 FaultInjected(
@@ -125,6 +120,13 @@ class FaultInjector(Guard):
                     error_type=call.dialect.read(result).error_type,
                 )
             )
+
+        try:
+            result = yield from flow
+        except BaseException as error:
+            ended(Failure(error))
+            raise
+        ended(result)
         return result
 
     def _make_error(self, call: Call) -> BaseException:
