@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, Self, TypeVar, overload
 from otel_resilience.context import surroundings
 from otel_resilience.errors.reading import PLAIN, Dialect
 from otel_resilience.flow import switch, sync_driver
-from otel_resilience.flow.block import Block, Cooperative, innermost
+from otel_resilience.flow.block import Block, Cooperative, UnguardedBlock, innermost
 from otel_resilience.flow.call import NO_ARGUMENTS, NOT_IDEMPOTENT, Arguments, Call
 from otel_resilience.flow.decorate import Kind, decorate, kind_of
 from otel_resilience.flow.effects import Flow, Proceed
@@ -163,15 +163,15 @@ class Guard(ABC):
         """Guard the block in this thread. Raises the rejection; ``TypeError`` where one admission is not enough."""
         if self.enabled:
             outside = surroundings.take()
-            execution = self._begin_block()
-            Block(self, outside, execution, Cooperative()).enter()
+            Block(self, outside, self._begin_block(), Cooperative()).enter()
+        else:
+            UnguardedBlock(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        if self.enabled:
-            innermost(self).leave(error)
+        innermost(self).leave(error)
 
     async def __aenter__(self) -> Self:
         """Guard the block in this task, as ``__enter__`` does; a timeout cancels the task."""
@@ -183,13 +183,14 @@ class Guard(ABC):
             clock = execution.call.clock
             wait = functools.partial(async_driver.wait, timers=async_driver.timers_of(clock))
             await Block(self, outside, execution, async_driver.Cancelling(clock)).enter_async(wait)
+        else:
+            UnguardedBlock(self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        if self.enabled:
-            innermost(self).leave(error)
+        innermost(self).leave(error)
 
     def _begin_block(self) -> Execution:
         if not self.guards_blocks:
