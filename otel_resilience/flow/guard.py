@@ -107,7 +107,12 @@ class Guard(ABC):
         """
         if not self.enabled:
             return invoke()
-        value: T = unwrap(self._run(invoke, self._begin(dialect, peer, not_replayable, arguments, alone)))
+        outside = surroundings.take()
+        try:
+            value: T = unwrap(self._run(invoke, self._begin(dialect, peer, not_replayable, arguments, alone)))
+        except KeyboardInterrupt:
+            surroundings.restore(outside)  # it may have come before anybody knew how to let go
+            raise
         return value
 
     @staticmethod
@@ -161,11 +166,15 @@ class Guard(ABC):
 
     def __enter__(self) -> Self:
         """Guard the block in this thread. Raises the rejection; ``TypeError`` where one admission is not enough."""
-        if self.enabled:
-            outside = surroundings.take()
-            Block(self, outside, self._begin_block(), Cooperative()).enter()
-        else:
+        if not self.enabled:
             UnguardedBlock(self)
+            return self
+        outside = surroundings.take()
+        try:
+            Block(self, outside, self._begin_block(), Cooperative()).enter()
+        except KeyboardInterrupt:
+            surroundings.restore(outside)  # it may have come before anybody knew how to let go
+            raise
         return self
 
     def __exit__(
