@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, NoReturn, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -64,13 +64,9 @@ def unwrap(result: Result[T_co]) -> T_co:
     """
     if isinstance(result, Success):
         return result.value
-    _raise(result)
-
-
-def _raise(failure: Failure) -> NoReturn:
     try:
-        raise failure.error
+        raise result.error
     finally:
         # The traceback holds this frame; a frame that holds the exception would close a cycle that only the
-        # garbage collector could free, with everything the user's frames hold.
-        del failure
+        # garbage collector could free, with everything the user's frames hold. So it is in all of ``flow/``.
+        del result

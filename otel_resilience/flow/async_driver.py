@@ -35,6 +35,13 @@ def timers_of(clock: Clock) -> AsyncTimers:
 
 async def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[Any]:
     """Run ``flow`` to its result in this task. ``invoke`` may return an awaitable or a plain value."""
+    try:
+        return await _drive(flow, invoke, clock)
+    finally:
+        flow.close()  # only Ctrl-C between two effects has left it open: it lets go of what it holds
+
+
+async def _drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[Any]:
     timers = timers_of(clock)
     answer: Any = None
     interruption: BaseException | None = None
@@ -42,9 +49,9 @@ async def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[A
         try:
             effect: Effect = flow.send(answer) if interruption is None else flow.throw(interruption)
         except StopIteration as stop:
-            result: Result[Any] = stop.value
-            return result
-        answer = interruption = None
+            return stop.value  # type: ignore[no-any-return]  # kept in no name: see ``unwrap``
+        finally:
+            answer = interruption = None
         if isinstance(effect, Invoke):
             answer = await _invoke(invoke)
         elif isinstance(effect, Run):
@@ -117,11 +124,14 @@ async def _within(effect: Within, invoke: Callable[[], Any], clock: Clock, timer
     try:
         result: Result[Any] = await drive(effect.flow, invoke, clock)
     except asyncio.CancelledError as error:  # came through the flow itself, from a wait of a policy's own
-        result = Failure(error)
+        return bound.close(Failure(error))
     except BaseException:
         bound.lift()
         raise
-    return bound.close(result)
+    try:
+        return bound.close(result)
+    finally:
+        del result  # see ``unwrap``
 
 
 class _CancellingBound:
@@ -134,7 +144,7 @@ class _CancellingBound:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a timeout needs a task: await it inside one")
-        self._task = task
+        self._task: asyncio.Task[Any] | None = task
         self._fired = False
         self._cancelling = task.cancelling()
         self._token = deadline.tighten(seconds)
@@ -142,13 +152,15 @@ class _CancellingBound:
 
     def _interrupt(self) -> None:
         self._fired = True
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def lift(self) -> bool:
         """End the deadline; whether its cancellation was the only one."""
         self._timer.cancel()
         deadline.restore(self._token)
-        return self._fired and self._task.uncancel() <= self._cancelling
+        task, self._task = self._task, None  # it holds what ended it: see ``unwrap``
+        return self._fired and task is not None and task.uncancel() <= self._cancelling
 
     def close(self, result: Result[Any]) -> Bounded:
         expired = self._fired or deadline.remaining() == 0.0

@@ -53,6 +53,7 @@ def wrapper(guard: Guard, fn: Callable[..., AsyncIterable[Any]]) -> Callable[...
         except StopAsyncIteration:
             pass
         finally:
+            del request  # it may hold what was thrown: see ``unwrap``
             await stream.end()
         replacement = stream.replacement
         if isinstance(replacement, AsyncIterable):
@@ -96,7 +97,8 @@ class _Guarded:
         self._start = start
         self._item = _future()
         self._request = _future()
-        self._running: asyncio.Future[Result[Any]] | None = None
+        self._running: asyncio.Future[None] | None = None
+        self._ended: Result[Any] | None = None
 
     async def next(self, request: _Request) -> Any:
         """The next item; raises how the call ended, ``StopAsyncIteration`` where all went well."""
@@ -104,15 +106,19 @@ class _Guarded:
             self._running = asyncio.ensure_future(self.run())
         elif not self._request.done():
             self._request.set_result(request)
+        del request
         await asyncio.wait((self._item, self._running), return_when=asyncio.FIRST_COMPLETED)
         if not self._running.done():
             item, self._item = self._item.result(), _future()
             return item
-        result = self._running.result()
-        if isinstance(result, Success) and result.value is not _ENDED:
-            self.replacement = result.value
-        elif isinstance(result, Failure):
-            unwrap(result)
+        result, self._ended = self._ended, None
+        try:
+            if isinstance(result, Success) and result.value is not _ENDED:
+                self.replacement = result.value
+            elif isinstance(result, Failure):
+                unwrap(result)
+        finally:
+            del result
         raise StopAsyncIteration
 
     async def leave(self, leaving: GeneratorExit) -> None:
@@ -127,7 +133,7 @@ class _Guarded:
             self._running.cancel()
             await asyncio.wait((self._running,))
 
-    async def run(self) -> Result[Any]:
+    async def run(self) -> None:
         """One guarded call, which ends with the stream."""
         execution = self._begin()
 
@@ -137,8 +143,7 @@ class _Guarded:
                 item = await anext(items)
                 execution.call.first_item_delivered()
                 while True:
-                    request = await self._hand_out(item)
-                    item = await _step(items, request)
+                    item = await _step(items, await self._hand_out(item))
             except StopAsyncIteration:
                 return _ENDED
             finally:
@@ -148,7 +153,8 @@ class _Guarded:
             result = await drive(execution.flow, deliver, execution.call.clock)
         except BaseException as error:  # an interrupted wait of our own; all flows have let go
             result = Failure(error)
-        return execution.finish(result)
+        self._ended = execution.finish(result)
+        del result
 
     async def _hand_out(self, item: Any) -> _Request:
         self._item.set_result(item)
@@ -168,9 +174,13 @@ async def _close(items: Any) -> None:
 
 
 async def _step(items: Any, request: _Request) -> Any:
-    if request.thrown is not None:
+    sent, thrown = request
+    try:
+        if thrown is None:
+            return await (anext(items) if sent is None else items.asend(sent))
         throw = getattr(items, "athrow", None)
         if throw is None:
-            raise request.thrown
-        return await throw(request.thrown)
-    return await (anext(items) if request.sent is None else items.asend(request.sent))
+            raise thrown
+        return await throw(thrown)
+    finally:
+        del request, thrown

@@ -1,29 +1,91 @@
 """A guarded block: ``with policy:`` and ``async with policy:``.
 
 One stack in a context variable finds the block that a shared policy object leaves, however many threads and tasks have
-entered it. Blocks of generators that take turns do not nest: what is left is the latest block of that very object.
+entered it. Blocks of generators that take turns do not nest: what is left is the latest block of that very object. One
+that is left in another context than it was entered in (a generator that is resumed by another thread, a dependency of a
+web framework, a fixture) is found among all that are being run: the longest entered one of that object.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import Any, Protocol
 
 from otel_resilience.context import deadline, surroundings
 from otel_resilience.flow import sync_driver
 from otel_resilience.flow.effects import Bounded, Wait
 from otel_resilience.flow.execution import Execution
 from otel_resilience.flow.stepwise import Bounds, Stepwise
-from otel_resilience.outcome import Failure, Result, Success
-
-_blocks: ContextVar[tuple[Block, ...]] = ContextVar("otel_resilience.blocks", default=())
+from otel_resilience.forking import forget_after_fork
+from otel_resilience.outcome import Failure, Result, Success, unwrap
 
 _FELL_THROUGH: Success[None] = Success(None)
 
 
+class Entered(Protocol):
+    """Something of ``owner`` that was entered and is to be left."""
+
+    owner: object
+
+    def leave(self, error: BaseException | None) -> None: ...
+
+
+class _Entered:
+    """What was entered in this process and not left so far: in this context, and in all of them."""
+
+    def __init__(self) -> None:
+        self._here: ContextVar[tuple[Entered, ...]] = ContextVar("otel_resilience.blocks", default=())
+        self._everywhere: dict[Entered, None] = {}  # the longest entered first
+        forget_after_fork(self)
+
+    def forget(self) -> None:
+        """In a forked child there is one thread."""
+        self._everywhere = dict.fromkeys(self._here.get())
+
+    def add(self, block: Entered) -> None:
+        self._everywhere[block] = None
+        self._here.set((*self._here.get(), block))
+
+    def remove(self, block: Entered) -> Entered | None:
+        """Answers with the one that was entered here after it and is still being run, if there is one."""
+        self._everywhere.pop(block, None)
+        here = self._here.get()
+        if block not in here:
+            return None
+        at = here.index(block)
+        self._here.set((*here[:at], *here[at + 1 :]))
+        return here[at + 1] if at + 1 < len(here) else None
+
+    def innermost(self, owner: object) -> Entered:
+        for candidates in (reversed(self._here.get()), list(self._everywhere)):
+            for block in candidates:
+                if block.owner is owner and block in self._everywhere:
+                    return block
+        raise RuntimeError("a guarded block was left that was not entered")
+
+
+_entered = _Entered()
+
+
+def innermost(owner: object) -> Entered:
+    """What ``owner`` is to leave next."""
+    return _entered.innermost(owner)
+
+
+class UnguardedBlock:
+    """A block that was entered while its guard did nothing, and is left as such, whatever the guard does by then."""
+
+    def __init__(self, owner: object) -> None:
+        self.owner = owner
+        _entered.add(self)
+
+    def leave(self, error: BaseException | None) -> None:
+        _entered.remove(self)
+
+
 class Block:
-    """One block that is being run. Entered and left in the same context."""
+    """One block that is being run."""
 
     def __init__(
         self, owner: object, outside: surroundings.Surroundings, execution: Execution, bounds: Bounds
@@ -37,21 +99,62 @@ class Block:
 
     def enter(self) -> None:
         """Let the policies decide. Raises the rejection if the block may not run."""
-        step = self._flow.advance(None)
-        while isinstance(step, Wait):
-            step = self._go_on(sync_driver.wait(step, self._execution.call.clock))
-        self._begin(step)
+        try:
+            unwrap(self._begin(self._decide()))
+        except KeyboardInterrupt:
+            self.abandon()
+            raise
 
     async def enter_async(self, wait: Callable[[Wait], Awaitable[BaseException | None]]) -> None:
         """``enter`` in a task; ``wait`` is how a task waits."""
-        step = self._flow.advance(None)
-        while isinstance(step, Wait):
-            step = self._go_on(await wait(step))
-        self._begin(step)
+        unwrap(self._begin(await self._decide_async(wait)))
 
     def leave(self, error: BaseException | None) -> None:
         """Tell the policies how the block ended. Raises only where a timeout of ours replaces ``error``."""
-        younger = self._step_out()
+        try:
+            unwrap(self._end(error))
+        except KeyboardInterrupt:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Ctrl-C came while it was entered or left: it holds nothing, and nothing of it stays set."""
+        _entered.remove(self)
+        self._flow.close()
+        surroundings.restore(self._outside)
+
+    def _decide(self) -> Result[Any] | None:
+        step = self._flow.advance(None)
+        while isinstance(step, Wait):
+            step = self._go_on(sync_driver.wait(step, self._execution.call.clock))
+        try:
+            return step
+        finally:
+            del step  # see ``unwrap``
+
+    async def _decide_async(
+        self, wait: Callable[[Wait], Awaitable[BaseException | None]]
+    ) -> Result[Any] | None:
+        step = self._flow.advance(None)
+        while isinstance(step, Wait):
+            step = self._go_on(await wait(step))
+        try:
+            return step
+        finally:
+            del step  # see ``unwrap``
+
+    def _go_on(self, interruption: BaseException | None) -> Result[Any] | Wait | None:
+        return self._flow.advance(True) if interruption is None else self._flow.interrupt(interruption)
+
+    def _begin(self, refused: Result[Any] | None) -> Result[Any]:
+        if refused is not None:
+            return self._execution.finish(refused)
+        _entered.add(self)
+        return _FELL_THROUGH
+
+    def _end(self, error: BaseException | None) -> Result[Any]:
+        """What is to be raised instead of ``error``, if anything is."""
+        younger = _entered.remove(self)
         result: Result[Any] = _FELL_THROUGH if error is None else Failure(error)
         final = self._flow.advance(result)
         while isinstance(final, Wait):  # the block has run: there is nothing left to wait for
@@ -59,41 +162,9 @@ class Block:
         final = self._execution.finish(result if final is None else final)
         if self._left_before is not None:
             surroundings.restore(self._left_before)
-        if younger is not None:
+        if isinstance(younger, Block):
             younger._left_before = self._left_before or self._outside
-        if isinstance(final, Failure) and final.error is not error:
-            _raise(final)
-
-    def _go_on(self, interruption: BaseException | None) -> Result[Any] | Wait | None:
-        return self._flow.advance(True) if interruption is None else self._flow.interrupt(interruption)
-
-    def _begin(self, refused: Result[Any] | None) -> None:
-        if refused is not None:
-            _raise(self._execution.finish(refused))
-        _blocks.set((*_blocks.get(), self))
-
-    def _step_out(self) -> Block | None:
-        """Leave the stack; the block that was entered after this one, which is still being run, if there is one."""
-        blocks = _blocks.get()
-        at = blocks.index(self)
-        _blocks.set((*blocks[:at], *blocks[at + 1 :]))
-        return blocks[at + 1] if at + 1 < len(blocks) else None
-
-
-def innermost(owner: object) -> Block:
-    """The block that ``owner`` is to leave next."""
-    for block in reversed(_blocks.get()):
-        if block.owner is owner:
-            return block
-    raise RuntimeError("a guarded block was left in another context than it was entered in")
-
-
-def _raise(result: Result[Any]) -> None:
-    if isinstance(result, Failure):
-        try:
-            raise result.error
-        finally:
-            del result
+        return _FELL_THROUGH if isinstance(final, Failure) and final.error is error else final
 
 
 class Cooperative:

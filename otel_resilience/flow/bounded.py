@@ -33,9 +33,8 @@ class BoundedInvocation:
                 results.append(Success(self._invoke()))
             except BaseException as error:  # carried to the thread that waits
                 results.append(Failure(error))
-            done.set()
 
-        if not self._worker.run(work):
+        if not self._worker.run(work, done.set):
             return self._invoke()
         # Really waited for, whatever clock the policies have: the thread runs in real time.
         if not done.wait(deadline.remaining()):

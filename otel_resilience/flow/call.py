@@ -163,6 +163,11 @@ class Call:
             self._read, self._reading = result, self.dialect.read(result)
         return self._reading
 
+    def let_go(self) -> None:
+        """It has ended: hold nothing of what it came to, as frames of a traceback may hold the call."""
+        self.error = self.replacement = None
+        self.forget_reading()
+
     def forget_reading(self) -> None:
         """Read the last result anew: it was marked since."""
         self._read = self._reading = None
@@ -213,16 +218,18 @@ def attempt(call: Call, body: Callable[[], Flow] = invocation) -> Flow:
     token = attempt_context.enter(attempt_context.Attempt(number))
     scope = None if call.scope is None else call.scope.attempt_started(number)
     began = call.clock.monotonic()
-    result: Result[Any] = Failure(GeneratorExit())
-    try:
-        result = yield from body()
-    except BaseException as error:
-        result = Failure(error)
-        raise
-    finally:
+
+    def ended(result: Result[Any]) -> None:
         attempt_context.leave(token)
         outcome = call.outcome_of(result, begun=True, elapsed=call.clock.monotonic() - began)
         if scope is not None:
             scope.finish(outcome, result.error if isinstance(result, Failure) else None)
         LISTENERS.announce(AttemptFinished(name=call.name, attempt_type=attempt_type, outcome=outcome))
+
+    try:
+        result = yield from body()
+    except BaseException as error:
+        ended(Failure(error))
+        raise
+    ended(result)
     return result

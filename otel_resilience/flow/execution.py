@@ -67,6 +67,7 @@ class Execution:
             failed_call.remember(aggregate.told_by(failed, inside))
             call.failed_call = failed
         self._announce()
+        call.let_go()
         return result
 
     def _announce(self) -> None:

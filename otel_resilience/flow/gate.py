@@ -98,24 +98,23 @@ def guarded(gate: Gate[P] | PatientGate[P], call: Call, proceed: Proceed) -> Flo
         if call.enforced:
             return refusal
         return (yield from proceed())
-    permit = decision.permit
-    attempts = call.attempts
+    permit, attempts = decision.permit, call.attempts
     began = call.clock.monotonic()
-    result: Result[Any] = Failure(GeneratorExit())
-    try:
-        if isinstance(decision, Deferred) and call.enforced:
-            refused = yield from _waited_for(gate, call, decision)
-            if refused is not None:
-                result = _refuse(gate, call, refused)
-                return result
-            began = call.clock.monotonic()
-        result = yield from proceed()
-    except BaseException as error:
-        result = Failure(error)
-        raise
-    finally:
+
+    def settle(result: Result[Any]) -> None:
         elapsed = call.clock.monotonic() - began
         gate.settle(call, permit, Ending(result, call.attempts > attempts, elapsed))
+
+    try:
+        refused = None
+        if isinstance(decision, Deferred) and call.enforced:
+            refused = yield from _waited_for(gate, call, decision)
+            began = call.clock.monotonic()
+        result = (yield from proceed()) if refused is None else _refuse(gate, call, refused)
+    except BaseException as error:
+        settle(Failure(error))
+        raise
+    settle(result)
     return result
 
 

@@ -12,13 +12,13 @@ from typing import Any, ParamSpec, Self, TypeVar, overload
 from otel_resilience.context import surroundings
 from otel_resilience.errors.reading import PLAIN, Dialect
 from otel_resilience.flow import switch, sync_driver
-from otel_resilience.flow.block import Block, Cooperative, innermost
+from otel_resilience.flow.block import Block, Cooperative, UnguardedBlock, innermost
 from otel_resilience.flow.call import NO_ARGUMENTS, NOT_IDEMPOTENT, Arguments, Call
 from otel_resilience.flow.decorate import Kind, decorate, kind_of
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.execution import Execution
 from otel_resilience.flow.parked import ParkedExecution
-from otel_resilience.outcome import Failure, Mode, unwrap
+from otel_resilience.outcome import Failure, Mode, Result, unwrap
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -107,13 +107,24 @@ class Guard(ABC):
         """
         if not self.enabled:
             return invoke()
-        execution = self._begin(dialect, peer, not_replayable, arguments, alone)
+        outside = surroundings.take()
+        try:
+            value: T = unwrap(self._run(invoke, self._begin(dialect, peer, not_replayable, arguments, alone)))
+        except KeyboardInterrupt:
+            surroundings.restore(outside)  # it may have come before anybody knew how to let go
+            raise
+        return value
+
+    @staticmethod
+    def _run(invoke: Callable[[], Any], execution: Execution) -> Result[Any]:
         try:
             result = sync_driver.drive(execution.flow, invoke, execution.call.clock)
         except BaseException as error:  # a wait of our own was interrupted; all flows have let go
-            result = Failure(error)
-        value: T = unwrap(execution.finish(result))
-        return value
+            return execution.finish(Failure(error))
+        try:
+            return execution.finish(result)
+        finally:
+            del result  # see ``unwrap``
 
     async def aexecute(
         self,
@@ -125,19 +136,25 @@ class Guard(ABC):
         arguments: Arguments = NO_ARGUMENTS,
     ) -> T:
         """``execute`` in this task; ``invoke`` may return an awaitable."""
-        from otel_resilience.flow import async_driver  # asyncio costs 30 ms, and threads do not need it
-
         if not self.enabled:
             plain: Any = invoke()
             value: T = await plain if inspect.isawaitable(plain) else plain
             return value
-        execution = self._begin(dialect, peer, not_replayable, arguments)
+        value = unwrap(await self._arun(invoke, self._begin(dialect, peer, not_replayable, arguments)))
+        return value
+
+    @staticmethod
+    async def _arun(invoke: Callable[[], Any], execution: Execution) -> Result[Any]:
+        from otel_resilience.flow import async_driver  # asyncio costs 30 ms, and threads do not need it
+
         try:
             result = await async_driver.drive(execution.flow, invoke, execution.call.clock)
         except BaseException as error:  # a wait of our own was interrupted; all flows have let go
-            result = Failure(error)
-        value = unwrap(execution.finish(result))
-        return value
+            return execution.finish(Failure(error))
+        try:
+            return execution.finish(result)
+        finally:
+            del result  # see ``unwrap``
 
     def begin_stream(self, arguments: Arguments) -> Execution:
         """Begin a call that gives items one after the other."""
@@ -149,17 +166,21 @@ class Guard(ABC):
 
     def __enter__(self) -> Self:
         """Guard the block in this thread. Raises the rejection; ``TypeError`` where one admission is not enough."""
-        if self.enabled:
-            outside = surroundings.take()
-            execution = self._begin_block()
-            Block(self, outside, execution, Cooperative()).enter()
+        if not self.enabled:
+            UnguardedBlock(self)
+            return self
+        outside = surroundings.take()
+        try:
+            Block(self, outside, self._begin_block(), Cooperative()).enter()
+        except KeyboardInterrupt:
+            surroundings.restore(outside)  # it may have come before anybody knew how to let go
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        if self.enabled:
-            innermost(self).leave(error)
+        innermost(self).leave(error)
 
     async def __aenter__(self) -> Self:
         """Guard the block in this task, as ``__enter__`` does; a timeout cancels the task."""
@@ -171,13 +192,14 @@ class Guard(ABC):
             clock = execution.call.clock
             wait = functools.partial(async_driver.wait, timers=async_driver.timers_of(clock))
             await Block(self, outside, execution, async_driver.Cancelling(clock)).enter_async(wait)
+        else:
+            UnguardedBlock(self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        if self.enabled:
-            innermost(self).leave(error)
+        innermost(self).leave(error)
 
     def _begin_block(self) -> Execution:
         if not self.guards_blocks:

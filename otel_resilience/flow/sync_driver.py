@@ -20,15 +20,22 @@ def drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[Any]:
 
     A thread cannot be interrupted: ``Within`` is a deadline that everything inside sees and may keep to.
     """
+    try:
+        return _drive(flow, invoke, clock)
+    finally:
+        flow.close()  # only Ctrl-C between two effects has left it open: it lets go of what it holds
+
+
+def _drive(flow: Flow, invoke: Callable[[], Any], clock: Clock) -> Result[Any]:
     answer: Any = None
     interruption: BaseException | None = None
     while True:
         try:
             effect: Effect = flow.send(answer) if interruption is None else flow.throw(interruption)
         except StopIteration as stop:
-            result: Result[Any] = stop.value
-            return result
-        answer = interruption = None
+            return stop.value  # type: ignore[no-any-return]  # kept in no name: see ``unwrap``
+        finally:
+            answer = interruption = None
         if isinstance(effect, Invoke):
             answer = _invoke(invoke)
         elif isinstance(effect, Run):
@@ -62,7 +69,10 @@ def _within(effect: Within, invoke: Callable[[], Any], clock: Clock) -> Bounded:
     try:
         result = drive(effect.flow, bounded, clock)
         abandoned = isinstance(bounded, BoundedInvocation) and bounded.abandoned
-        return Bounded(result, expired=abandoned or deadline.remaining() == 0.0)
+        try:
+            return Bounded(result, expired=abandoned or deadline.remaining() == 0.0)
+        finally:
+            del result  # see ``unwrap``
     finally:
         deadline.restore(token)
         if worker is not None:

@@ -76,10 +76,9 @@ class _Race:
 
         def work() -> None:
             try:
-                result: Result[Any] = self._drive(flow)
+                self._arrived.append((number, self._drive(flow)))
             except BaseException as error:  # an interrupted wait of a policy's own
-                result = Failure(error)
-            self._arrived.append((number, result))
+                self._arrived.append((number, Failure(error)))
             self._changed.set()
 
         self._begun = number

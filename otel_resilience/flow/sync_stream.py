@@ -31,7 +31,10 @@ class GuardedGenerator(Generator[Any, Any, Any]):
 
     def throw(self, kind: Any, error: object = None, at: TracebackType | None = None) -> Any:
         thrown: Any = kind if isinstance(kind, BaseException) else kind() if error is None else error
-        return self._context.run(lambda: self._steps.throw(thrown))
+        try:
+            return self._context.run(self._steps.throw, thrown)
+        finally:
+            del kind, error, thrown  # see ``unwrap``
 
     def close(self) -> None:
         self._context.run(self._steps.close)
@@ -44,10 +47,15 @@ def _steps(begin: Callable[[], Execution], start: Callable[[], Iterable[Any]]) -
         result = yield from stream.drive(execution.flow)
     except BaseException as error:  # an interrupted wait of our own; all flows have let go of what they held
         result = Failure(error)
+    replaced = result is not stream.ended
+    stream.ended = None
     result = execution.finish(result)
-    if isinstance(result, Success) and result is not stream.ended:
+    if replaced and isinstance(result, Success):
         return (yield from result.value)  # what a fallback or a fault puts in its place
-    return unwrap(result)
+    try:
+        return unwrap(result)
+    finally:
+        del result  # see ``unwrap``
 
 
 class _Stream:
@@ -65,9 +73,9 @@ class _Stream:
             try:
                 effect: Effect = flow.send(answer) if interruption is None else flow.throw(interruption)
             except StopIteration as stop:
-                result: Result[Any] = stop.value
-                return result
-            answer = interruption = None
+                return stop.value  # type: ignore[no-any-return]  # kept in no name: see ``unwrap``
+            finally:
+                answer = interruption = None
             if isinstance(effect, Invoke):
                 try:
                     answer = self.ended = yield from self._deliver()
@@ -85,6 +93,7 @@ class _Stream:
                 try:
                     inner = yield from self.drive(effect.flow)
                     answer = Bounded(inner, expired=deadline.remaining() == 0.0)
+                    del inner
                 except BaseException as error:  # an interrupted wait inside: all around it let go too
                     interruption = error
                 finally:
@@ -120,6 +129,8 @@ class _Stream:
                 return Success(stop.value)
             except BaseException as error:  # every end is a value until the edge
                 return Failure(error)
+            finally:
+                del step  # it may hold what was thrown: see ``unwrap``
 
 
 def _generator(items: Iterator[Any]) -> Any:

@@ -7,8 +7,12 @@ import queue
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import partial
+from typing import TypeAlias
 
 from otel_resilience.forking import forget_after_fork
+
+_Work: TypeAlias = tuple[Callable[[], None], Callable[[], object] | None]
 
 #: Seconds after which a thread without work ends.
 IDLE_SECONDS = 5.0
@@ -95,7 +99,7 @@ class Worker:
 
     def __init__(self, pool: WorkerPool, name: str) -> None:
         self._pool = pool
-        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards the two below
         self._busy = False
         self._released = False
@@ -109,14 +113,16 @@ class Worker:
             return False
         return True
 
-    def run(self, function: Callable[[], None]) -> bool:
-        """Let the thread call ``function``, which must not raise, in a copy of this context; ``False`` while it is at work."""
+    def run(self, function: Callable[[], None], then: Callable[[], object] | None = None) -> bool:
+        """Let the thread call ``function``, which must not raise, in a copy of this context; ``False`` while it is at work.
+
+        ``then`` is called by the thread when it may be run again.
+        """
         with self._lock:
             if self._busy:
                 return False
             self._busy, self._released = True, False
-        context = copy_context()
-        self._inbox.put(lambda: context.run(function))
+        self._inbox.put((partial(copy_context().run, function), then))
         return True
 
     def release(self) -> None:
@@ -134,17 +140,21 @@ class Worker:
     def _work(self) -> None:
         while True:
             try:
-                function = self._inbox.get(timeout=IDLE_SECONDS)
+                work = self._inbox.get(timeout=IDLE_SECONDS)
             except queue.Empty:
                 if self._pool.dismiss(self):
                     return
                 continue
-            if function is None:
+            if work is None:
                 return
+            function, then = work
             function()
-            del function  # what it holds must not live until the next work comes
+            del work, function  # what it holds must not live until the next work comes
             with self._lock:
                 self._busy = False
                 released, self._released = self._released, False
             if released:
                 self._pool.take_back(self)
+            if then is not None:
+                then()
+            del then

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import copy_context
+from typing import Any
 
 import pytest
 
 from otel_resilience import (
     BreakerState,
+    Bulkhead,
     CircuitBreaker,
     CircuitOpenError,
     Deadline,
     Pipeline,
+    RateLimiter,
     Retry,
     ServiceTimeoutError,
     Timeout,
@@ -21,7 +25,7 @@ from otel_resilience import (
 from otel_resilience.context import attempt, guards
 from otel_resilience.events import ExecutionFinished
 from otel_resilience.outcome import Outcome
-from otel_resilience.testing import ManualClock, Recorder
+from otel_resilience.testing import ManualClock, Recorder, resilience_off
 
 
 def test_a_block_that_fails_counts_and_its_error_passes() -> None:
@@ -118,10 +122,122 @@ def test_blocks_of_generators_that_take_turns_are_told_apart() -> None:
 
 
 def test_a_block_is_left_in_a_copy_of_its_context() -> None:
-    """As a web framework does that runs a generator's two halves in its pool of threads."""
     breaker = CircuitBreaker("b", failure_threshold=1)
     entered = copy_context()
     entered.run(breaker.__enter__)
     error = OSError()
     entered.copy().run(breaker.__exit__, OSError, error, None)
     assert breaker.state is BreakerState.OPEN
+
+
+GATES: list[Callable[[], Any]] = [
+    lambda: CircuitBreaker("b"),
+    lambda: Bulkhead("b", max_concurrency=1),
+    lambda: RateLimiter("b", rate=100.0),
+    lambda: Timeout(60.0),
+    lambda: Pipeline("b", Timeout(60.0), Bulkhead(max_concurrency=1)),
+]
+
+
+@pytest.mark.parametrize("make", GATES)
+def test_a_block_is_left_in_another_context(make: Callable[[], Any], seen: Recorder) -> None:
+    """As a web framework does with a dependency that yields: each half runs in a copy of the request's context."""
+    guard = make()
+
+    def dependency() -> Iterator[int]:
+        with guard:
+            yield 1
+
+    for _ in range(3):
+        using = dependency()
+        assert copy_context().run(next, using) == 1
+        assert copy_context().run(next, using, None) is None
+    assert [event.outcome for event in seen.of(ExecutionFinished)] == [Outcome.SUCCESS] * 3
+
+
+async def test_an_async_block_is_left_by_another_task() -> None:
+    """As a test framework does with a fixture that yields."""
+    bulkhead = Bulkhead("b", max_concurrency=1)
+
+    async def fixture() -> AsyncIterator[int]:
+        async with bulkhead, Timeout(60.0):
+            yield 1
+
+    using = fixture()
+    await asyncio.ensure_future(anext(using))  # type: ignore[arg-type]  # what anext gives can be awaited
+    assert bulkhead.running == 1
+    await asyncio.ensure_future(using.aclose())  # type: ignore[attr-defined]  # it is a generator
+    assert bulkhead.running == 0
+
+
+def test_blocks_that_are_left_elsewhere_leave_those_alone_that_are_not() -> None:
+    bulkhead = Bulkhead("b", max_concurrency=3)
+
+    def elsewhere() -> Iterator[int]:
+        with bulkhead:
+            yield 1
+
+    using = elsewhere()
+    copy_context().run(next, using)
+    with bulkhead:
+        assert bulkhead.running == 2
+        using.close()  # type: ignore[attr-defined]  # it is a generator
+        assert bulkhead.running == 1
+        with bulkhead:
+            assert bulkhead.running == 2
+    assert bulkhead.running == 0
+
+
+def test_what_was_not_entered_cannot_be_left() -> None:
+    breaker = CircuitBreaker("b")
+    with breaker, pytest.raises(RuntimeError, match="not entered"):
+        CircuitBreaker("c").__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("make", GATES)
+def test_guards_are_turned_off_and_on_while_a_block_is_run(make: Callable[[], Any]) -> None:
+    guard = make()
+    off = resilience_off()
+    with guard:
+        off.__enter__()
+    with guard:
+        off.__exit__(None, None, None)
+    with guard, pytest.raises(KeyError):
+        off.__enter__()
+        with guard:
+            off.__exit__(None, None, None)
+            raise KeyError
+    assert (attempt.current(), Deadline.current()) == (None, None)
+    with guard:  # it holds nothing of the others
+        pass
+
+
+async def test_a_timeout_that_was_turned_off_in_its_block_cancels_nobody_later() -> None:
+    with ManualClock() as clock:
+        off = resilience_off()
+        async with Timeout(1.0):
+            off.__enter__()
+        off.__exit__(None, None, None)
+        clock.advance(2.0)
+        await asyncio.sleep(0)
+        assert Deadline.current() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_leaves_the_block_that_it_is_in_and_no_other() -> None:
+    breaker = CircuitBreaker("b")
+    elsewhere = copy_context()
+    elsewhere.run(breaker.__enter__)
+    in_child = False
+    with breaker:
+        pid = os.fork()
+        in_child = pid == 0
+    if in_child:
+        try:
+            breaker.__exit__(None, None, None)
+        except RuntimeError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    elsewhere.run(breaker.__exit__, None, None, None)

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from otel_resilience import Backoff, BreakerState, CircuitBreaker, Pipeline, Retry, Timeout, error_chain
+from otel_resilience import (
+    Backoff,
+    BreakerState,
+    CircuitBreaker,
+    Fallback,
+    FaultInjector,
+    Pipeline,
+    Retry,
+    Timeout,
+    error_chain,
+)
 from otel_resilience.context import attempt, deadline
 from otel_resilience.errors.reading import read_error
 from otel_resilience.outcome import Failure
@@ -111,6 +121,52 @@ class TestPredicateOfRetryThatRaises:
 
     def test_leaves_the_result_as_it_is(self, world: World) -> None:
         assert world.call(Retry("predicates", on=OSError, results=no_words), lambda: 5) == 5
+
+
+class TestPredicateOfFallbackThatRaises:
+    def test_leaves_the_failure_as_it_is(self, world: World) -> None:
+        error = OSError()
+        with pytest.raises(OSError) as raised:
+            world.call(Fallback(7, on=no_words), Flaky(1, error=lambda: error))
+        assert raised.value is error
+
+
+class TestPredicateOfFaultThatRaises:
+    def test_leaves_the_call_in_peace(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        def when(args: object, kwargs: object) -> bool:
+            raise ValueError("a predicate that is broken")
+
+        assert world.call(FaultInjector(when=when), Flaky(0)) == "done"
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+class Unequal:
+    """Has a hash, and cannot be compared: as an array that somebody gave a hash."""
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("not comparable")
+
+
+class TestArgumentsThatCannotBeCompared:
+    def test_are_not_remembered_and_spoil_no_call(self) -> None:
+        error = OSError()
+        fails = False
+
+        @Fallback.last_good()
+        def answer(of: object) -> int:
+            if fails:
+                raise error
+            return 7
+
+        first, second = Unequal(), Unequal()
+        assert [answer(first), answer(second)] == [7, 7]
+        fails = True
+        with pytest.raises(OSError) as raised:
+            answer(second)
+        assert raised.value is error
 
 
 class TestObjectsThatOutliveACall:

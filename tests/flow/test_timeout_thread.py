@@ -133,6 +133,18 @@ def test_a_retry_inside_uses_the_same_thread_one_attempt_after_the_other() -> No
     assert flaky.calls == 3
 
 
+def test_a_thread_is_free_before_anybody_hears_of_it() -> None:
+    """Else the next attempt finds it at work still, and is made by the caller's own thread, which nothing releases."""
+    worker = WorkerPool("free", 1).reserve()
+    assert worker is not None
+    again: list[bool] = []
+    done = threading.Event()
+    assert worker.run(lambda: None, then=lambda: again.append(worker.run(done.set)))
+    assert done.wait(10)
+    assert again == [True]
+    worker.release()
+
+
 def test_an_attempt_that_hangs_is_retried(hang: Hanging) -> None:
     guard = Pipeline(
         "hung attempts",

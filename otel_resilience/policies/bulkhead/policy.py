@@ -82,8 +82,10 @@ class Bulkhead(Guard):
 
     def forget(self) -> None:
         """Begin empty, with a lock that nobody holds: the calls of a parent process do not come back to its child."""
-        # Guards the machine. Never held across a call, a wakeup or another lock.
-        self._lock = threading.Lock()
+        # Guards the machine. Never held across a call, a wakeup or another lock. It may be taken again by who holds it:
+        # the collector ends an abandoned call, and a signal makes one, wherever a thread is.
+        self._lock = threading.RLock()
+        self._deciding = False
         self._machine: BulkheadMachine[Permit] = BulkheadMachine(self._options)
         self._returned: deque[tuple[Permit, float]] = deque()
         self._pid = os.getpid()
@@ -110,16 +112,26 @@ class Bulkhead(Guard):
             self.forget()
         now = call.clock.monotonic()
         permit = Permit(self._machine, self._wait_until(now))
-        may_wait = not is_held(permit.machine)
-        with self._lock:
-            entered = permit.machine.enter(permit, now, may_wait=may_wait)
-            if permit.stage is Stage.WAITING:
-                permit.wakeup = Wakeup()
+        entered = self._enter(permit, now)
         self._take_back()
         if not entered:
             return self._refuse(call)
         hold(permit)
         return Admitted(permit) if permit.wakeup is None else self._deferred(permit, now)
+
+    def _enter(self, permit: Permit, now: float) -> bool:
+        may_wait = not is_held(permit.machine)
+        with self._lock:
+            if self._deciding:
+                return False  # in the midst of another decision of this very thread
+            self._deciding = True
+            try:
+                entered = permit.machine.enter(permit, now, may_wait=may_wait)
+                if permit.stage is Stage.WAITING:
+                    permit.wakeup = Wakeup()
+            finally:
+                self._deciding = False
+        return entered
 
     def resume(
         self, call: Call, permit: Permit, waited: bool
@@ -138,7 +150,9 @@ class Bulkhead(Guard):
         if not call.enforced and permit.wakeup is not None and self._waited_too_long(permit, now):
             refused = self._refuse(call)
             call.reject(refused.error, policy_type=self.policy_type, reason=refused.reason)
-        # The garbage collector may end a call in the midst of anything, so that nobody may wait for the lock here.
+        self._end(permit, now)
+
+    def _end(self, permit: Permit, now: float) -> None:
         permit.ended = True
         self._returned.append((permit, now))
         self._take_back()
@@ -146,21 +160,23 @@ class Bulkhead(Guard):
     def _take_back(self) -> None:
         """Hand on what has come back.
 
-        If somebody has the lock, it is he who does it, right after letting go of it.
+        In the midst of a decision of this very thread it is left for right after it.
         """
-        while self._returned and self._lock.acquire(blocking=False):
-            granted: list[tuple[Permit, float]] = []
-            try:
-                while self._returned:
-                    permit, now = self._returned.popleft()
+        granted: list[tuple[Permit, float]] = []
+        with self._lock:
+            while self._returned and not self._deciding:
+                self._deciding = True
+                try:
+                    permit, now = self._returned[0]  # and removed when it is back: Ctrl-C may come between
                     following = permit.machine.release(permit, now)
                     if following is not None:
                         granted.append((following, now))
-            finally:
-                self._lock.release()
-            for following, now in granted:
-                if following.wakeup is not None and not following.wakeup.give():
-                    self._returned.append((following, now))  # its event loop is gone, and the call with it
+                    self._returned.popleft()
+                finally:
+                    self._deciding = False
+        for following, now in granted:
+            if following.wakeup is not None and not following.wakeup.give():
+                self._end(following, now)  # its event loop is gone, and the call with it
 
     def _wait_until(self, now: float) -> float | None:
         longest, left = self._options.max_wait, deadline.remaining()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any
 
 from otel_resilience.flow.call import Arguments
@@ -24,7 +25,8 @@ class LastGood:
 
     def forget(self) -> None:
         """Remember nothing, with a lock that nobody holds."""
-        self._lock = threading.Lock()  # guards the table; hashing of users' objects happens before
+        # Guards the table. Hashing of users' objects happens before; comparing them may call anything, also this again.
+        self._lock = threading.RLock()
         self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
 
     def remember(self, arguments: Arguments, value: Any, now: float) -> None:
@@ -32,7 +34,7 @@ class LastGood:
         key = _key(arguments)
         if key is None:
             return
-        with self._lock:
+        with self._lock, suppress(Exception):  # arguments that cannot be compared are no key either
             self._kept[key] = (now, value)
             self._kept.move_to_end(key)
             if len(self._kept) > MAX_KEPT:
@@ -43,12 +45,12 @@ class LastGood:
         key = _key(arguments)
         if key is None:
             return None
-        with self._lock:
+        with self._lock, suppress(Exception):
             kept = self._kept.get(key)
-            if kept is None or (self.max_age is not None and now - kept[0] > self.max_age):
-                return None
-            self._kept.move_to_end(key)
-            return (kept[1],)
+            if kept is not None and (self.max_age is None or now - kept[0] <= self.max_age):
+                self._kept.move_to_end(key)
+                return (kept[1],)
+        return None
 
 
 class _Key:

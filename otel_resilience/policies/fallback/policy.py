@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
@@ -16,6 +17,8 @@ from otel_resilience.outcome import Failure, Outcome, Result, Success
 from otel_resilience.policies import checks
 from otel_resilience.policies.conditions import Errors, answers, checked_errors
 from otel_resilience.policies.fallback.last_good import LastGood
+
+_log = logging.getLogger("otel_resilience")
 
 
 class Fallback(Guard):
@@ -71,7 +74,14 @@ class Fallback(Guard):
         return given
 
     def _stands_in_for(self, error: BaseException) -> bool:
-        return not classify.is_cancellation(error) and answers(self._on, error)
+        if classify.is_cancellation(error):
+            return False
+        try:
+            return answers(self._on, error)
+        except Exception:
+            # A user's predicate. What the call came to is not lost for it.
+            _log.exception("a predicate of fallback %r raised; the failure goes on", self._name)
+            return False
 
     def _giver(self, call: Call, error: BaseException) -> Callable[[], Any] | None:
         """What gives the answer; ``None`` where nothing is remembered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import threading
 from typing import Any
 
@@ -17,6 +18,8 @@ from otel_resilience.forking import forget_after_fork
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure, Result, Success
 from otel_resilience.policies.fault.options import NO_RESULT, Error, FaultInjectorOptions, When
+
+_log = logging.getLogger("otel_resilience")
 
 
 class FaultInjector(Guard):
@@ -77,10 +80,18 @@ class FaultInjector(Guard):
         return result
 
     def _strikes(self, call: Call) -> bool:
-        when = self._options.when
-        if when is not None and not when(*call.arguments):
+        if not self._is_meant(call):
             return False
         return self._options.rate >= 1.0 or chance.draw() < self._options.rate
+
+    def _is_meant(self, call: Call) -> bool:
+        when = self._options.when
+        try:
+            return when is None or bool(when(*call.arguments))
+        except Exception:
+            # A user's predicate. A game day that is set up wrongly must not become an outage.
+            _log.exception("a predicate of fault injector %r raised; the call is left in peace", self._name)
+            return False
 
     def _delay(self, call: Call, proceed: Proceed) -> Flow:
         """Slow first, then whatever the dependency does."""
@@ -109,13 +120,8 @@ class FaultInjector(Guard):
 
     def _announced(self, call: Call, flow: Flow) -> Flow:
         began = call.clock.monotonic()
-        result: Result[Any] = Failure(GeneratorExit())
-        try:
-            result = yield from flow
-        except BaseException as error:
-            result = Failure(error)
-            raise
-        finally:
+
+        def ended(result: Result[Any]) -> None:
             outcome = call.outcome_of(result, begun=True, elapsed=call.clock.monotonic() - began)
             LISTENERS.announce(
                 FaultInjected(
@@ -125,6 +131,13 @@ class FaultInjector(Guard):
                     error_type=call.dialect.read(result).error_type,
                 )
             )
+
+        try:
+            result = yield from flow
+        except BaseException as error:
+            ended(Failure(error))
+            raise
+        ended(result)
         return result
 
     def _make_error(self, call: Call) -> BaseException:

@@ -108,17 +108,19 @@ class Hedge(BudgetSpender):
         if hedge is not None:
             LISTENERS.announce(HedgeStarted(name=call.name, attempt=hedge, delay=delay))
         began, made = call.clock.monotonic(), call.attempts
-        result: Result[Any] = Failure(GeneratorExit())
-        try:
-            result = yield from self._measured(call, flow, began)
-        except BaseException as error:
-            result = Failure(error)
-            raise
-        finally:
+
+        def ended(result: Result[Any]) -> None:
             if hedge is not None:
                 elapsed = call.clock.monotonic() - began
                 outcome = call.outcome_of(result, begun=call.attempts > made, elapsed=elapsed)
                 LISTENERS.announce(HedgeFinished(name=call.name, outcome=outcome))
+
+        try:
+            result = yield from self._measured(call, flow, began)
+        except BaseException as error:
+            ended(Failure(error))
+            raise
+        ended(result)
         return result
 
     def _measured(self, call: Call, flow: Flow, began: float) -> Flow:

@@ -71,7 +71,10 @@ class RateLimiter(Guard):
 
     def forget(self) -> None:
         """Begin at rest, with a lock that nobody holds: the calls of a parent process are not those of its child."""
-        self._lock = threading.Lock()  # guards the machine; never held across a call or another lock
+        # Guards the machine; never held across a call or another lock. It may be taken again by who holds it: the
+        # collector ends an abandoned call, and a signal makes one, wherever a thread is.
+        self._lock = threading.RLock()
+        self._deciding = False
         self._machine = RateLimiterMachine(self._options)
         self._unused: deque[Permit] = deque()
         self._pid = os.getpid()
@@ -88,10 +91,8 @@ class RateLimiter(Guard):
             self.forget()
         now, left = call.clock.monotonic(), deadline.remaining()
         longest = self._options.max_wait if left is None else min(self._options.max_wait, left)
-        with self._lock:
-            machine = self._machine
-            self._give_back_locked()
-            slot = machine.admit(now, longest)
+        machine = self._machine
+        slot = self._slot(machine, now, longest)
         if not isinstance(slot, Slot):
             return self._refuse(slot)
         permit = Permit(machine, slot, used=slot.at <= now)
@@ -114,18 +115,32 @@ class RateLimiter(Guard):
     def settle(self, call: Call, permit: Permit, ending: Ending) -> None:
         if permit.used or not call.enforced:
             return
-        # The garbage collector may end a call in the midst of anything, so that nobody may wait for the lock here.
         self._unused.append(permit)
-        if self._lock.acquire(blocking=False):
+        with self._lock:
+            self._give_back_locked()
+
+    def _slot(self, machine: RateLimiterMachine, now: float, longest: float) -> Slot | float:
+        with self._lock:
+            if self._deciding:
+                return self._options.interval  # in the midst of another decision of this very thread
+            self._give_back_locked()
+            self._deciding = True
             try:
-                self._give_back_locked()
+                slot = machine.admit(now, longest)
             finally:
-                self._lock.release()
+                self._deciding = False
+            self._give_back_locked()
+        return slot
 
     def _give_back_locked(self) -> None:
-        while self._unused:
-            permit = self._unused.popleft()
-            permit.machine.give_back(permit.slot)
+        # In the midst of a decision it is left for right after it.
+        while self._unused and not self._deciding:
+            self._deciding = True
+            try:
+                permit = self._unused.popleft()
+                permit.machine.give_back(permit.slot)
+            finally:
+                self._deciding = False
 
     def _refuse(self, seconds: float) -> Refused:
         options = self._options
