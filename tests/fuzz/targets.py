@@ -10,13 +10,20 @@ from typing import Any
 
 from otel_resilience import Hop
 from otel_resilience.boundary import Boundary, host_of_target
-from otel_resilience.errors.codecs import baggage, canonical_chain, chain_members, error_chain, request_field
+from otel_resilience.errors.codecs import (
+    baggage,
+    canonical_chain,
+    chain_members,
+    error_chain,
+    error_info,
+    request_field,
+)
 from otel_resilience.errors.codecs.carriers import valid_correlation_id
 from otel_resilience.errors.codecs.field_error import FieldError
 from otel_resilience.errors.dialects.http import seconds_until
 from otel_resilience.errors.limits import HARD, LONGEST_DEADLINE, MAX_HOPS, MAX_NAME
 from otel_resilience.exceptions import is_code
-from otel_resilience_instrumentation import _grpc_error_info, _grpc_metadata
+from otel_resilience_instrumentation import _grpc_metadata
 from otel_resilience_instrumentation._problem import problem_chain
 from tests.fuzz import shapes
 from tests.fuzz.texts import Shapes
@@ -95,7 +102,7 @@ def _judge_forwarded(text: str) -> None:
 
 
 def _judge_error_info(status: bytes) -> None:
-    chain = _grpc_metadata._from_error_info([(_grpc_error_info.KEY, status)], "payments", "INTERNAL")
+    chain = _grpc_metadata._from_error_info([(error_info.KEY, status)], "payments", "INTERNAL")
     assert chain is None or (
         is_code(chain.root_cause_code) and 1 <= len(chain.root.service.encode()) <= MAX_NAME
     )
