@@ -117,6 +117,7 @@ _TABLE: dict[str, str | Callable[[BaseException], str]] = {
     "httpx.CloseError": "CONNECTION_LOST",
     "httpx.RemoteProtocolError": "CONNECTION_LOST",
 }
+_TABLE |= {f"httpx2.{name[6:]}": rule for name, rule in _TABLE.items() if name.startswith("httpx.")}
 
 _registered: dict[type[BaseException], str] = {}
 _registering = ProcessLock()  # guards the swap; lookups read whatever mapping is there
