@@ -8,7 +8,7 @@ SHELL := /bin/sh
 # Arguments handed on: make demo ARGS="--fail payments=BOOK_CLOSED", make suite ARGS="-k breaker"
 ARGS ?=
 
-extras := demo,cli,httpx
+extras := demo,cli,httpx,httpx2
 groups := test,lint
 # Recipes begin with one of these; find-python says in one line when there is no Python that will do.
 environment = python=$$(tools/find-python) && "$$python" tools/environment.py $(1) --extras $(2) --groups $(3)

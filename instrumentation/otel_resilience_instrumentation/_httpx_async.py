@@ -8,30 +8,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
 from otel_resilience.outcome import Failure, Success
 from otel_resilience_instrumentation._httpx_call import ClientCall
 from otel_resilience_instrumentation._outbound import fields_on
 
+if TYPE_CHECKING:
+    from httpx import Request, Response
+
+    Send = Callable[..., Awaitable[Response]]
+
 _log = logging.getLogger("otel_resilience")
 
-Send = Callable[..., Awaitable[httpx.Response]]
 
+def guarded(library: Any, send: Send) -> Send:
+    """``AsyncClient.send`` of ``library`` with the policies that the request's destination has."""
 
-def guarded(send: Send) -> Send:
-    """``AsyncClient.send`` with the policies that the request's destination has."""
-
-    async def guarded_send(
-        client: httpx.AsyncClient, request: httpx.Request, **kwargs: Any
-    ) -> httpx.Response:
+    async def guarded_send(client: Any, request: Request, **kwargs: Any) -> Response:
         if not is_http_instrumentation_enabled():
             return await send(client, request, **kwargs)
         try:
-            call = AsyncCall(send, client, request, kwargs)
+            call = AsyncCall(library, send, client, request, kwargs)
         except Exception:
             _log.exception("a request is sent without its policies")
             return await send(client, request, **kwargs)
@@ -43,7 +43,7 @@ def guarded(send: Send) -> Send:
 def with_fields(send_single: Send) -> Send:
     """``AsyncClient._send_single_request`` with our fields, judged by this hop's host, and with the chain of its answer read."""
 
-    async def send_with_fields(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    async def send_with_fields(client: Any, request: Request) -> Response:
         call = AsyncCall.of(client)
         if call is None:
             return await send_single(client, request)
@@ -58,16 +58,12 @@ def with_fields(send_single: Send) -> Send:
 class AsyncCall(ClientCall):
     """One logical call of a task: as many attempts as its policies allow."""
 
-    def __init__(self, send: Send, client: Any, request: httpx.Request, kwargs: dict[str, Any]) -> None:
-        super().__init__(client, request, kwargs)
-        self._send = send
-
-    async def make(self) -> httpx.Response:
+    async def make(self) -> Response:
         if self._target is None:
             return await self._unguarded()
         return await self._target.pipeline.aexecute(self._attempt, **self._guarding(self._target))
 
-    async def _unguarded(self) -> httpx.Response:
+    async def _unguarded(self) -> Response:
         try:
             response = await self._attempt()
         except Exception as error:
@@ -76,10 +72,10 @@ class AsyncCall(ClientCall):
         self._remember(Success(response))
         return response
 
-    async def _attempt(self) -> httpx.Response:
+    async def _attempt(self) -> Response:
         if self._last is not None:
             await self._last.aclose()
         with self._made():
-            response = await self._send(self.client, self._request, **self._kwargs)
+            response: Response = await self._send(self.client, self._request, **self._kwargs)
         self._answered(response)
         return response

@@ -1,4 +1,4 @@
-"""The body of an ``httpx`` response that is read under a deadline, even if it trickles in byte by byte.
+"""The body of an ``httpx`` response (or of ``httpx2``) that is read under a deadline, even if it trickles in byte by byte.
 
 ``httpx`` bounds each read, and a body that sends a byte a second would never end. So the reads of the
 connection are bounded by the deadline while the body is read, and given back before the connection is.
@@ -7,22 +7,32 @@ connection are bounded by the deadline while the body is read, and given back be
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
-
-import httpx
 
 from otel_resilience import clock
 
 
-class DeadlineBody(httpx.SyncByteStream):
-    """The stream of ``response``, until the instant ``expires_at`` of the monotonic clock.
+def bound_body(library: Any, response: Any, expires_at: float) -> None:
+    """Let the body of ``response`` be read until the instant ``expires_at`` of the monotonic clock."""
+    response.stream = _kind(library)(library, response, expires_at)
 
-    Raises ``httpx.ReadTimeout`` after it. A connection of HTTP/1 is this response's alone until it is closed,
+
+@cache
+def _kind(library: Any) -> type[_DeadlineBody]:
+    return type("DeadlineBody", (_DeadlineBody, library.SyncByteStream), {})
+
+
+class _DeadlineBody:
+    """Raises the library's ``ReadTimeout`` when the time is over.
+
+    A connection of HTTP/1 is this response's alone until it is closed,
     so its reads are bounded; one that others share is looked at between two parts. Used by one thread.
     """
 
-    def __init__(self, response: httpx.Response, expires_at: float) -> None:
-        self._inner: Any = response.stream
+    def __init__(self, library: Any, response: Any, expires_at: float) -> None:
+        self._library = library
+        self._inner = response.stream
         self._request = response.request
         self._expires_at = expires_at
         alone = response.http_version.startswith("HTTP/1")
@@ -41,7 +51,9 @@ class DeadlineBody(httpx.SyncByteStream):
     def _left(self) -> float:
         left = self._expires_at - clock.current().monotonic()
         if left <= 0:
-            raise httpx.ReadTimeout("the deadline passed while the body was read", request=self._request)
+            raise self._library.ReadTimeout(
+                "the deadline passed while the body was read", request=self._request
+            )
         return left
 
     def _take(self) -> None:

@@ -1,4 +1,4 @@
-"""One ``send`` of an ``httpx`` client, sync or asyncio: its policies around it, and what each hop carries.
+"""One ``send`` of an ``httpx`` client (or of ``httpx2``), sync or asyncio: its policies around it, and what each hop carries.
 
 ``send`` is above everything that follows redirects and answers authentication, and above the transport, which
 is what the official instrumentation patches: its CLIENT span is inside ours whatever loads first. Each hop
@@ -7,12 +7,10 @@ goes through ``_send_single_request``, where our fields are put on, judged by th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
-
-import httpx
 
 from otel_resilience import clock
 from otel_resilience.errors.adopt import attach, error_chain
@@ -22,28 +20,37 @@ from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.outcome import Failure, Result
 from otel_resilience_instrumentation import _http, _processor
-from otel_resilience_instrumentation._httpx_dialect import HttpxDialect, says_something
+from otel_resilience_instrumentation._httpx_dialect import HttpxDialect
 from otel_resilience_instrumentation._problem import problem_chain
 from otel_resilience_instrumentation._received import read_chain
 
 if TYPE_CHECKING:
+    from httpx import Request, Response
+
     from otel_resilience.config.target import Target
 
 _in_hand: ContextVar[ClientCall | None] = ContextVar("otel_resilience.httpx", default=None)
 
 
 class ClientCall:
-    """One logical call of ``client``: what both worlds know of it. ``kwargs`` are those of ``send``."""
+    """One logical call of ``client``: what both worlds know of it.
 
-    def __init__(self, client: Any, request: httpx.Request, kwargs: dict[str, Any]) -> None:
+    ``library`` is the client's module, ``send`` the library's own and ``kwargs`` its.
+    """
+
+    def __init__(
+        self, library: Any, send: Callable[..., Any], client: Any, request: Request, kwargs: dict[str, Any]
+    ) -> None:
         self.client = client
+        self._library = library
+        self._send = send
         self._request = request
         self._kwargs = kwargs
         url = request.url
         to = _http.Destination(url.host, url.port or _http.PORTS.get(url.scheme), url.path)
         self._target = _http.find(request.method, to, request.headers)
-        self._dialect = HttpxDialect(request)
-        self._last: httpx.Response | None = None
+        self._dialect = HttpxDialect(library, request)
+        self._last: Response | None = None
         self._began = clock.current().monotonic()
 
     @classmethod
@@ -52,7 +59,7 @@ class ClientCall:
         call = _in_hand.get()
         return call if isinstance(call, cls) and call.client is client else None
 
-    def receive(self, request: httpx.Request, response: httpx.Response) -> None:
+    def receive(self, request: Request, response: Response) -> None:
         """Read the chain of one hop's answer, by the host that gave it."""
         if is_failure(response.status_code):
             chain = read_chain(response.headers.get(CHAIN_FIELD), host=request.url.host)
@@ -67,7 +74,7 @@ class ClientCall:
         finally:
             _in_hand.reset(token)
 
-    def _answered(self, response: httpx.Response) -> None:
+    def _answered(self, response: Response) -> None:
         self._last = response
         if is_failure(response.status_code) and error_chain(response) is None:
             self._read_problem(response)
@@ -75,22 +82,22 @@ class ClientCall:
     def _guarding(self, target: Target) -> dict[str, Any]:
         """What the pipeline has to know of this call."""
         _processor.ensure_added()
-        replayable = target.idempotent and isinstance(self._request.stream, httpx.ByteStream)
+        replayable = target.idempotent and isinstance(self._request.stream, self._library.ByteStream)
         return {
             "dialect": self._dialect,
             "peer": target.service,
             "not_replayable": None if replayable else NOT_IDEMPOTENT,
         }
 
-    def _remember(self, result: Result[httpx.Response]) -> None:
+    def _remember(self, result: Result[Response]) -> None:
         """Let the request in hand know how a call without policies ended, where it failed."""
-        if isinstance(result, Failure) and not says_something(result.error):
+        if isinstance(result, Failure) and not self._dialect.says_something(result.error):
             return
         reading = self._dialect.read(result)
         if reading.failed:
             remember(FailedCall.of(reading, began=self._began))
 
-    def _read_problem(self, response: httpx.Response) -> None:
+    def _read_problem(self, response: Response) -> None:
         if self._target is None or not response.is_closed or not hasattr(response, "_content"):
             return  # a stream is the user's to read
         chain = problem_chain(

@@ -1,11 +1,9 @@
-"""How ``httpx`` is spoken: how results are read, how time limits are written."""
+"""How ``httpx`` is spoken, and ``httpx2``, which is the same under another name: how results are read, how time limits are written."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-
-import httpx
 
 from otel_resilience.errors.adopt import is_timed_out
 from otel_resilience.errors.dialects.http import read_response
@@ -19,48 +17,51 @@ from otel_resilience.exceptions import (
 )
 from otel_resilience.outcome import Result, Success, Verdict
 
-#: What the caller did wrong, before anything was sent: it says nothing of the dependency.
-_OWN_MISTAKES = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 #: A socket with a timeout of 0 does not wait at all, which is another error; this one has as good as passed.
 _SHORTEST_WAIT = 0.001
 
 
 class HttpxDialect:
-    """Reads responses by their status, exceptions by what they say of the dependency. One for each call."""
+    """Reads responses by their status, exceptions by what they say of the dependency. One for each call.
 
-    def __init__(self, request: httpx.Request) -> None:
+    ``library`` is the module whose ``request`` it is.
+    """
+
+    def __init__(self, library: Any, request: Any) -> None:
+        self._library = library
         self._request = request
 
     def read(self, result: Result[Any]) -> Reading:
         if isinstance(result, Success):
-            return _read_response(result.value) if isinstance(result.value, httpx.Response) else SUCCEEDED
+            is_response = isinstance(result.value, self._library.Response)
+            return _read_response(result.value) if is_response else SUCCEEDED
         error = result.error
         if isinstance(error, ResilienceError) or is_timed_out(error):
             return read_error(result)
-        if isinstance(error, httpx.HTTPStatusError):
+        if isinstance(error, self._library.HTTPStatusError):
             # Raised by a hook; what the dependency said is still what counts.
             return replace(_read_response(error.response), failed=True)
-        if not says_something(error):
+        if not self.says_something(error):
             return read_error(result, verdict=Verdict.IGNORED if isinstance(error, Exception) else None)
         return read_error(result, remote=True)
 
     def is_timeout(self, error: BaseException) -> bool:
-        return isinstance(error, httpx.TimeoutException)
+        return isinstance(error, self._library.TimeoutException)
 
     def own(self, error: ResilienceError) -> BaseException:
         theirs: type[Exception]
         if isinstance(error, ServiceTimeoutError | DeadlineExceededError):
-            theirs = httpx.TimeoutException
+            theirs = self._library.TimeoutException
         elif isinstance(error, RejectedError):
-            theirs = httpx.ConnectError
+            theirs = self._library.ConnectError
         else:
             return error
         return as_both(error, theirs, _request=self._request)
 
-
-def says_something(error: BaseException) -> bool:
-    """Whether ``error`` came from the network or the peer, and not from the caller's own doing."""
-    return isinstance(error, httpx.RequestError | OSError) and not isinstance(error, _OWN_MISTAKES)
+    def says_something(self, error: BaseException) -> bool:
+        """Whether ``error`` came from the network or the peer, and not from the caller's own doing."""
+        mistakes = (self._library.UnsupportedProtocol, self._library.LocalProtocolError)
+        return isinstance(error, self._library.RequestError | OSError) and not isinstance(error, mistakes)
 
 
 def shortened(timeouts: Any, left: float) -> dict[str, float]:
@@ -71,5 +72,5 @@ def shortened(timeouts: Any, left: float) -> dict[str, float]:
     return {name: left if wait is None else min(wait, left) for name, wait in waits.items()}
 
 
-def _read_response(response: httpx.Response) -> Reading:
+def _read_response(response: Any) -> Reading:
     return read_response(response, response.status_code, response.headers.get("Retry-After"))

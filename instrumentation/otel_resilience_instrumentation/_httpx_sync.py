@@ -9,32 +9,34 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
 from otel_resilience.context import deadline
 from otel_resilience.context import endpoint as in_hand
 from otel_resilience.outcome import Failure, Success
-from otel_resilience_instrumentation._httpx_body import DeadlineBody
+from otel_resilience_instrumentation._httpx_body import bound_body
 from otel_resilience_instrumentation._httpx_call import ClientCall
 from otel_resilience_instrumentation._httpx_dialect import shortened
 from otel_resilience_instrumentation._outbound import fields_on
 
+if TYPE_CHECKING:
+    from httpx import Request, Response
+
+    Send = Callable[..., Response]
+
 _log = logging.getLogger("otel_resilience")
 
-Send = Callable[..., httpx.Response]
 
+def guarded(library: Any, send: Send) -> Send:
+    """``Client.send`` of ``library`` with the policies that the request's destination has."""
 
-def guarded(send: Send) -> Send:
-    """``Client.send`` with the policies that the request's destination has."""
-
-    def guarded_send(client: httpx.Client, request: httpx.Request, **kwargs: Any) -> httpx.Response:
+    def guarded_send(client: Any, request: Request, **kwargs: Any) -> Response:
         if not is_http_instrumentation_enabled():
             return send(client, request, **kwargs)
         try:
-            call = SyncCall(send, client, request, kwargs)
+            call = SyncCall(library, send, client, request, kwargs)
         except Exception:
             _log.exception("a request is sent without its policies")
             return send(client, request, **kwargs)
@@ -46,7 +48,7 @@ def guarded(send: Send) -> Send:
 def with_fields(send_single: Send) -> Send:
     """``Client._send_single_request`` with our fields and what is left of the deadline, and with the chain of its answer read."""
 
-    def send_with_fields(client: httpx.Client, request: httpx.Request) -> httpx.Response:
+    def send_with_fields(client: Any, request: Request) -> Response:
         call = SyncCall.of(client)
         if call is None:
             return send_single(client, request)
@@ -62,21 +64,15 @@ def with_fields(send_single: Send) -> Send:
 class SyncCall(ClientCall):
     """One logical call of a thread: as many attempts as its policies allow."""
 
-    def __init__(self, send: Send, client: Any, request: httpx.Request, kwargs: dict[str, Any]) -> None:
-        super().__init__(client, request, kwargs)
-        self._send = send
-        # Inside a mesh's call the policies are around that, and its deadline is this one's.
-        self._guarded = self._target is not None or in_hand.current() is not None
-
-    def make(self) -> httpx.Response:
+    def make(self) -> Response:
         if self._target is None:
             return self._unguarded()
         return self._target.pipeline.execute(self._attempt, **self._guarding(self._target))
 
     @contextmanager
-    def within_deadline(self, request: httpx.Request) -> Iterator[None]:
+    def within_deadline(self, request: Request) -> Iterator[None]:
         """One hop's ``request`` with its waits no longer than what is left, and as it was afterwards."""
-        left = deadline.remaining() if self._guarded else None
+        left = deadline.remaining() if self._is_guarded() else None
         if left is None:
             yield
             return
@@ -87,13 +83,17 @@ class SyncCall(ClientCall):
         finally:
             request.extensions = before
 
-    def bound(self, response: httpx.Response) -> None:
+    def bound(self, response: Response) -> None:
         """Let the body of one hop's ``response`` be read until the deadline; a stream is the user's to read."""
-        expires_at = deadline.expires_at() if self._guarded else None
+        expires_at = deadline.expires_at() if self._is_guarded() else None
         if expires_at is not None and not self._kwargs.get("stream"):
-            response.stream = DeadlineBody(response, expires_at)
+            bound_body(self._library, response, expires_at)
 
-    def _unguarded(self) -> httpx.Response:
+    def _is_guarded(self) -> bool:
+        # Inside a mesh's call the policies are around that, and its deadline is this one's.
+        return self._target is not None or in_hand.current() is not None
+
+    def _unguarded(self) -> Response:
         try:
             response = self._attempt()
         except Exception as error:
@@ -102,10 +102,10 @@ class SyncCall(ClientCall):
         self._remember(Success(response))
         return response
 
-    def _attempt(self) -> httpx.Response:
+    def _attempt(self) -> Response:
         if self._last is not None:
             self._last.close()
         with self._made():
-            response = self._send(self.client, self._request, **self._kwargs)
+            response: Response = self._send(self.client, self._request, **self._kwargs)
         self._answered(response)
         return response

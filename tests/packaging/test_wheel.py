@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-EXTRAS = {"auto", "demo", "requests", "grpc", "flask", "httpx", "config", "cli"}
+EXTRAS = {"auto", "demo", "requests", "grpc", "flask", "httpx", "httpx2", "config", "cli"}
 CONTRIB = "opentelemetry-instrumentation"
 MODULE = "otel_resilience_instrumentation"
 ENTRY_POINTS = {
@@ -23,6 +23,7 @@ ENTRY_POINTS = {
         "resilience_grpc": f"{MODULE}.grpc:GrpcInstrumentor",
         "resilience_grpc_aio": f"{MODULE}.grpc_aio:GrpcAioInstrumentor",
         "resilience_httpx": f"{MODULE}.httpx:HttpxInstrumentor",
+        "resilience_httpx2": f"{MODULE}.httpx:Httpx2Instrumentor",
         "resilience_requests": f"{MODULE}.requests:RequestsInstrumentor",
     },
     "pytest11": {"otel_resilience": "otel_resilience.testing.fixtures"},

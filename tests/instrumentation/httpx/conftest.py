@@ -5,42 +5,48 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from otel_resilience_instrumentation._settings import Runtime
-from otel_resilience_instrumentation.httpx import HttpxInstrumentor
+from otel_resilience_instrumentation.httpx import Httpx2Instrumentor, HttpxInstrumentor
 from tests.instrumentation.http_server import ScriptedServer
-from tests.instrumentation.httpx.worlds import InAThread, Make
+from tests.instrumentation.httpx.worlds import World
 
 Settings = Callable[..., Runtime]
 
-PATCHED = [
-    (client, name)
-    for client in (httpx.AsyncClient, httpx.Client)
-    for name in ("send", "_send_single_request")
-]
+INSTRUMENTORS = (HttpxInstrumentor, Httpx2Instrumentor)
+
+
+@pytest.fixture(params=["httpx", "httpx2"])
+def library(request: pytest.FixtureRequest) -> Any:
+    return pytest.importorskip(request.param)
 
 
 @pytest.fixture(autouse=True)
-def instrumented(settings: Settings) -> Iterator[None]:
-    before = [getattr(client, name) for client, name in PATCHED]
+def instrumented(library: Any, settings: Settings) -> Iterator[None]:
+    patched = [
+        (client, name)
+        for client in (library.AsyncClient, library.Client)
+        for name in ("send", "_send_single_request")
+    ]
+    before = [getattr(client, name) for client, name in patched]
     settings()
-    HttpxInstrumentor().instrument()
+    for kind in INSTRUMENTORS:
+        kind().instrument()
     yield
-    HttpxInstrumentor().uninstrument()
-    assert [getattr(client, name) for client, name in PATCHED] == before
+    for kind in INSTRUMENTORS:
+        kind().uninstrument()
+    assert [getattr(client, name) for client, name in patched] == before
 
 
-@pytest.fixture(params=[httpx.AsyncClient, InAThread], ids=["async", "sync"])
-def make(request: pytest.FixtureRequest) -> Make:
-    made: Make = request.param
-    return made
+@pytest.fixture(params=[False, True], ids=["async", "sync"])
+def world(request: pytest.FixtureRequest, library: Any) -> World:
+    return World(library, threads=request.param)
 
 
 @pytest.fixture
-async def client(make: Make) -> AsyncIterator[Any]:
-    async with make() as client:
+async def client(world: World) -> AsyncIterator[Any]:
+    async with world.client() as client:
         yield client
 
 

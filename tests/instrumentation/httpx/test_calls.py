@@ -1,4 +1,4 @@
-"""``httpx`` under policies, in both worlds: the same scenarios by ``AsyncClient`` and by ``Client`` in a thread."""
+"""``httpx`` and ``httpx2`` under policies, in both worlds: ``AsyncClient``, and ``Client`` in a thread."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-import httpx
 import pytest
-from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation import httpx as official_httpx
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
@@ -22,16 +21,18 @@ from otel_resilience.context.request import Request
 from otel_resilience.events import ExecutionFinished, RetrySuppressed
 from otel_resilience.outcome import Outcome
 from otel_resilience.testing import Recorder
-from otel_resilience_instrumentation.httpx import HttpxInstrumentor
+from otel_resilience_instrumentation.httpx import Httpx2Instrumentor, HttpxInstrumentor
 from tests.instrumentation.http_server import Reply, ScriptedServer
-from tests.instrumentation.httpx.worlds import InAThread, Make
+from tests.instrumentation.httpx.worlds import World
 
 CHAIN = '"ledger";c=DB_UNAVAILABLE;t="0af7651916cd43dd8448eb211c80319c";s="b7ad6b7169203331";r'
+OURS = {"httpx": HttpxInstrumentor, "httpx2": Httpx2Instrumentor}
+OFFICIAL = {"httpx": "HTTPXClientInstrumentor", "httpx2": "HTTPX2ClientInstrumentor"}
 RETRY = "retry: {max_attempts: 3, backoff: {initial: 1ms, jitter: none}}"
 
 
 async def test_unguarded_the_fields_go_out_and_the_chain_comes_in(
-    client: Any, server: ScriptedServer
+    library: Any, client: Any, server: ScriptedServer
 ) -> None:
     server.answers(Reply(503, {"error-chain": CHAIN}))
     current = Request()
@@ -47,21 +48,21 @@ async def test_unguarded_the_fields_go_out_and_the_chain_comes_in(
     assert chain.root_cause_code == "DB_UNAVAILABLE"
     assert current.failures
     assert current.failures[-1].received == chain
-    with pytest.raises(httpx.HTTPStatusError) as raised:
+    with pytest.raises(library.HTTPStatusError) as raised:
         response.raise_for_status()
     assert error_chain(raised.value) == chain
 
 
-async def test_each_redirect_is_judged_anew(make: Make, server: ScriptedServer) -> None:
-    outside: list[httpx.Request] = []
+async def test_each_redirect_is_judged_anew(world: World, server: ScriptedServer) -> None:
+    outside: list[Any] = []
 
-    def world(request: httpx.Request) -> httpx.Response:
+    def elsewhere(request: Any) -> Any:
         outside.append(request)
-        return httpx.Response(200)
+        return world.library.Response(200)
 
     server.answers(Reply(302, {"Location": "/inside"}), Reply(302, {"Location": "http://shop.example.com/"}))
-    mounts = {"http://shop.example.com": httpx.MockTransport(world)}
-    async with make(follow_redirects=True, mounts=mounts) as client:
+    mounts = {"http://shop.example.com": world.library.MockTransport(elsewhere)}
+    async with world.client(follow_redirects=True, mounts=mounts) as client:
         await client.get(server.url)
     assert [asked.headers["resilience"] for asked in server.asked] == ["chain", "chain"]
     assert "resilience" not in outside[0].headers
@@ -78,24 +79,26 @@ async def test_nothing_is_added_where_instrumentation_is_suppressed(
 @pytest.mark.parametrize("official", ["absent", "first", "last"])
 async def test_one_client_span_an_attempt(
     official: str,
+    library: Any,
     client: Any,
     policies: Any,
     server: ScriptedServer,
     spans: InMemorySpanExporter,
 ) -> None:
     policies(RETRY)
+    ours, theirs = OURS[library.__name__](), getattr(official_httpx, OFFICIAL[library.__name__])()
     if official == "first":
-        HttpxInstrumentor().uninstrument()
-        HTTPXClientInstrumentor().instrument()
-        HttpxInstrumentor().instrument()
+        ours.uninstrument()
+        theirs.instrument()
+        ours.instrument()
     elif official == "last":
-        HTTPXClientInstrumentor().instrument()
+        theirs.instrument()
     try:
         server.answers(Reply(503), Reply(503), Reply())
         assert (await client.get(server.url)).status_code == 200
     finally:
         if official != "absent":
-            HTTPXClientInstrumentor().uninstrument()
+            theirs.uninstrument()
     *attempts, call = spans.get_finished_spans()
     assert (call.name, call.kind) == ("execute ledger", SpanKind.INTERNAL)
     numbers = [(span.attributes or {}).get("http.request.resend_count") for span in attempts]
@@ -120,25 +123,25 @@ async def test_a_post_is_sent_once_and_one_with_a_key_again(
 
 
 async def test_a_body_that_can_be_read_once_is_sent_once(
-    client: Any, policies: Any, server: ScriptedServer
+    world: World, client: Any, policies: Any, server: ScriptedServer
 ) -> None:
     async def once() -> AsyncIterator[bytes]:
         yield b"once"
 
     policies(RETRY)
     server.answers(Reply(503))
-    content = iter([b"once"]) if isinstance(client, InAThread) else once()
+    content = iter([b"once"]) if world.threads else once()
     await client.put(server.url, content=content, headers={"Content-Length": "4"})
     assert [asked.body for asked in server.asked] == [b"once"]
 
 
 async def test_an_open_circuit_is_the_librarys_connect_error_too(
-    client: Any, policies: Any, server: ScriptedServer
+    library: Any, client: Any, policies: Any, server: ScriptedServer
 ) -> None:
     policies("circuit_breaker: {failure_threshold: 1}")
     server.answers(Reply(503))
     await client.get(server.url)
-    with pytest.raises(httpx.ConnectError) as raised:
+    with pytest.raises(library.ConnectError) as raised:
         await client.get(server.url)
     assert isinstance(raised.value, CircuitOpenError)
     assert raised.value.request.url == server.url
@@ -157,7 +160,7 @@ async def test_a_peer_that_tells_its_problem_is_a_root(
         assert error_chain(response) is None
 
 
-async def test_who_cancels_gets_his_cancellation(policies: Any, server: ScriptedServer) -> None:
+async def test_who_cancels_gets_his_cancellation(library: Any, policies: Any, server: ScriptedServer) -> None:
     policies("timeout: 5s, circuit_breaker: {failure_threshold: 1}")
     arrived = threading.Event()
 
@@ -166,7 +169,7 @@ async def test_who_cancels_gets_his_cancellation(policies: Any, server: Scripted
         server.stopping.wait(5)
 
     server.answers(hang, Reply())
-    async with httpx.AsyncClient() as client:
+    async with library.AsyncClient() as client:
         with Recorder() as recorder:
             task = asyncio.create_task(client.get(server.url))
             assert await asyncio.to_thread(arrived.wait, 5)
@@ -177,15 +180,15 @@ async def test_who_cancels_gets_his_cancellation(policies: Any, server: Scripted
         assert (await client.get(server.url)).status_code == 200
 
 
-async def test_a_port_that_refuses(client: Any) -> None:
+async def test_a_port_that_refuses(library: Any, client: Any) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     current = Request()
     token = request.enter(current)
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(library.ConnectError):
         await client.get(f"http://127.0.0.1:{port}/")
-    with pytest.raises(httpx.UnsupportedProtocol):
+    with pytest.raises(library.UnsupportedProtocol):
         await client.get("ftp://127.0.0.1/")
     request.leave(token)
     assert current.failures

@@ -1,4 +1,4 @@
-"""``httpx`` answers that never come, bodies that trickle, and streams, within a deadline, in both worlds."""
+"""Answers that never come, bodies that trickle, and streams, within a deadline, in both worlds."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-import httpx
 import pytest
 
 from otel_resilience import ServiceTimeoutError
 from otel_resilience.testing import ManualClock
 from tests.instrumentation.http_server import Reply, ScriptedServer
+from tests.instrumentation.httpx.worlds import World
 
 Trickle = Callable[[BaseHTTPRequestHandler], None]
 
@@ -39,17 +39,19 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES)
-async def test_a_body_that_trickles(client: Any, policies: Any, server: ScriptedServer, body: str) -> None:
+async def test_a_body_that_trickles(
+    library: Any, client: Any, policies: Any, server: ScriptedServer, body: str
+) -> None:
     policies("timeout: 300ms")
     server.answers(trickling(server, *BODIES[body]))
     began = time.monotonic()
-    with pytest.raises(httpx.TimeoutException) as raised:
+    with pytest.raises(library.TimeoutException) as raised:
         await client.get(server.url)
     assert isinstance(raised.value, ServiceTimeoutError)
     assert time.monotonic() - began < 1.0
 
 
-async def test_a_redirects_body_that_trickles(make: Any, policies: Any, server: ScriptedServer) -> None:
+async def test_a_redirects_body_that_trickles(world: World, policies: Any, server: ScriptedServer) -> None:
     policies("timeout: 300ms")
 
     def trickle(handler: BaseHTTPRequestHandler) -> None:
@@ -62,34 +64,36 @@ async def test_a_redirects_body_that_trickles(make: Any, policies: Any, server: 
 
     server.answers(trickle, Reply())
     began = time.monotonic()
-    async with make(follow_redirects=True) as client:
+    async with world.client(follow_redirects=True) as client:
         with pytest.raises(ServiceTimeoutError):
             await client.get(server.url)
     assert time.monotonic() - began < 1.0
 
 
-async def test_an_answer_that_never_comes(client: Any, policies: Any, server: ScriptedServer) -> None:
+async def test_an_answer_that_never_comes(
+    library: Any, client: Any, policies: Any, server: ScriptedServer
+) -> None:
     policies("timeout: 200ms")
     server.answers(lambda handler: server.stopping.wait(5) and None)
     began = time.monotonic()
-    with pytest.raises(httpx.TimeoutException) as raised:
+    with pytest.raises(library.TimeoutException) as raised:
         await client.get(server.url, timeout=30)
     assert time.monotonic() - began < 1.0
     assert isinstance(raised.value, ServiceTimeoutError)
 
 
 async def test_the_users_own_shorter_timeout_is_kept_and_is_no_end_of_ours(
-    client: Any, policies: Any, server: ScriptedServer
+    library: Any, client: Any, policies: Any, server: ScriptedServer
 ) -> None:
     policies("timeout: 30s")
     server.answers(lambda handler: server.stopping.wait(5) and None)
-    with pytest.raises(httpx.ReadTimeout) as raised:
-        await client.get(server.url, timeout=httpx.Timeout(None, read=0.1))
+    with pytest.raises(library.ReadTimeout) as raised:
+        await client.get(server.url, timeout=library.Timeout(None, read=0.1))
     assert not isinstance(raised.value, ServiceTimeoutError)
 
 
 async def test_a_stream_is_judged_by_its_head_and_read_as_the_user_likes(
-    client: Any, policies: Any, server: ScriptedServer
+    world: World, client: Any, policies: Any, server: ScriptedServer
 ) -> None:
     policies("timeout: 300ms")
 
@@ -103,22 +107,22 @@ async def test_a_stream_is_judged_by_its_head_and_read_as_the_user_likes(
 
     server.answers(slow)
     async with client.stream("GET", server.url) as response:
-        read = await response.aread() if isinstance(client, httpx.AsyncClient) else response.read()
+        read = response.read() if world.threads else await response.aread()
     assert read == b"late"
 
 
 def test_a_request_and_a_connection_live_on_with_their_own_timeouts(
-    policies: Any, server: ScriptedServer
+    library: Any, policies: Any, server: ScriptedServer
 ) -> None:
     policies('timeout: 5s, operations: {"GET /free": {timeout: null}}')
     waits: list[Any] = []
 
-    class Noting(httpx.HTTPTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
+    class Noting(library.HTTPTransport):  # type: ignore[misc]  # one of two libraries
+        def handle_request(self, request: Any) -> Any:
             waits.append(request.extensions["timeout"])
             return super().handle_request(request)
 
-    with httpx.Client(transport=Noting(), timeout=30) as client:
+    with library.Client(transport=Noting(), timeout=30) as client:
         request = client.build_request("GET", server.url)
         response = client.send(request)
         connection = response.extensions["network_stream"]
@@ -131,18 +135,18 @@ def test_a_request_and_a_connection_live_on_with_their_own_timeouts(
 
 
 def test_parts_that_come_without_a_connection_are_looked_at_one_by_one(
-    policies: Any, server: ScriptedServer
+    library: Any, policies: Any, server: ScriptedServer
 ) -> None:
     policies("timeout: 5s")
     with ManualClock() as clock:
 
-        class Slow(httpx.SyncByteStream):
+        class Slow(library.SyncByteStream):  # type: ignore[misc]  # one of two libraries
             def __iter__(self) -> Iterator[bytes]:
                 for _ in range(10):
                     clock.advance(2)
                     yield b"x"
 
-        transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=Slow()))
-        with httpx.Client(transport=transport) as client, pytest.raises(ServiceTimeoutError) as raised:
+        transport = library.MockTransport(lambda request: library.Response(200, stream=Slow()))
+        with library.Client(transport=transport) as client, pytest.raises(ServiceTimeoutError) as raised:
             client.get(server.url, extensions={"timeout": {}})
-    assert isinstance(raised.value.__cause__, httpx.ReadTimeout)
+    assert isinstance(raised.value.__cause__, library.ReadTimeout)

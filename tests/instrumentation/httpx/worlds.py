@@ -1,4 +1,4 @@
-"""``httpx`` in both worlds, spoken to in one way."""
+"""``httpx`` and ``httpx2`` in both worlds, spoken to in one way."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import ModuleType
 from typing import Any, Self
-
-import httpx
-
-#: Makes clients of one of the two worlds.
-Make = Callable[..., Any]
 
 
 class InAThread:
     """A sync client, spoken to as an async one is."""
 
-    def __init__(self, **options: Any) -> None:
-        self.client = httpx.Client(**options)
+    def __init__(self, client: Any) -> None:
+        self.client = client
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         return functools.partial(asyncio.to_thread, getattr(self.client, name))
 
     @asynccontextmanager
-    async def stream(self, method: str, url: str) -> AsyncIterator[httpx.Response]:
+    async def stream(self, method: str, url: str) -> AsyncIterator[Any]:
         with self.client.stream(method, url) as response:
             yield response
 
@@ -33,3 +29,16 @@ class InAThread:
 
     async def __aexit__(self, *ending: object) -> None:
         self.client.close()
+
+
+class World:
+    """Makes clients of ``library``, for tasks or for threads."""
+
+    def __init__(self, library: ModuleType, *, threads: bool) -> None:
+        self.library: Any = library
+        self.threads = threads
+
+    def client(self, **options: Any) -> Any:
+        if self.threads:
+            return InAThread(self.library.Client(**options))
+        return self.library.AsyncClient(**options)

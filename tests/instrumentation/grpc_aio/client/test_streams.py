@@ -76,14 +76,24 @@ async def test_a_stream_can_be_left_and_read_on(server: RpcServer, client: AioCl
     assert [each async for each in call] == [b"2", b"3"]
 
 
-async def test_a_callers_mistake_leaves_the_call_as_it_is(server: RpcServer, lone_client: AioClient) -> None:
+async def test_a_callers_mistake_leaves_the_call_as_it_is(
+    server: RpcServer, lone_client: AioClient, settings: Settings
+) -> None:
+    settings(POLICIES.format(timeout="10s"))
     server.handler = lambda message, context: [b"1", b"2"]
-    call = lone_client.list(b"x")
-    assert await call.read() == b"1"
-    with pytest.raises(grpc.aio.UsageError):
-        await anext(aiter(call))
-    assert await call.read() == b"2"
-    assert await call.read() is grpc.aio.EOF
+    with Settled() as settled:
+        call = lone_client.list(b"x")
+        assert await call.read() == b"1"
+        with pytest.raises(grpc.aio.UsageError):
+            await anext(aiter(call))
+        assert await call.read() == b"2"
+        assert await call.read() is grpc.aio.EOF
+        assert await settled.outcomes() == [Outcome.SUCCESS]
+        call = lone_client.chat(given(b"a"))
+        with pytest.raises(grpc.aio.UsageError):
+            await call.write(b"b")
+        assert [each async for each in call] == [b"1", b"2"]
+        assert await settled.outcomes(2) == [Outcome.SUCCESS] * 2
 
 
 async def test_a_failed_stream_says_the_same_to_everybody(server: RpcServer, client: AioClient) -> None:
