@@ -86,8 +86,9 @@ class Guard(ABC):
         A generator's call lasts until its end, and is retried only before its first item. Of a class the
         construction is guarded.
         """
+        guarded = decorate(self, fn)
         self.bind(qualified_name(getattr(fn, "__func__", fn)))
-        return decorate(self, fn)
+        return guarded
 
     def execute(
         self,
