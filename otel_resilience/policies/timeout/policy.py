@@ -10,7 +10,6 @@ from otel_resilience.errors.adopt import mark_timed_out
 from otel_resilience.events import ExecutionTimedOut
 from otel_resilience.exceptions import (
     BulkheadFullError,
-    ConfigurationError,
     DeadlineExceededError,
     ServiceTimeoutError,
 )
@@ -21,6 +20,8 @@ from otel_resilience.flow.workers import WorkerPool
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure, Result, Success
 from otel_resilience.policies import checks
+
+_MAX_THREADS = 16
 
 
 class Timeout(Guard):
@@ -42,10 +43,10 @@ class Timeout(Guard):
     policy_type = "timeout"
     _shares_pool = False
 
-    def __init__(self, seconds: float, *, thread: bool = False, max_threads: int = 16) -> None:
+    def __init__(self, seconds: float, *, thread: bool = False, max_threads: int = _MAX_THREADS) -> None:
         self._seconds = checks.positive_seconds("Timeout", "seconds", seconds)
         if not isinstance(thread, bool):
-            raise ConfigurationError(f"Timeout thread must be true or false, got {thread!r}")
+            raise checks.fault("Timeout", "thread", thread, "true or false")
         self._most = checks.at_least("Timeout", "max_threads", max_threads, 1)
         self._thread = thread
         self._pool = WorkerPool("timeout", self._most) if thread else None
@@ -140,4 +141,5 @@ class Timeout(Guard):
         LISTENERS.announce(ExecutionTimedOut(name=call.name, seconds=self._seconds, enforced=enforced))
 
     def __repr__(self) -> str:
-        return f"Timeout({self._seconds:g}{', thread=True' if self._thread else ''})"
+        threads = f", max_threads={self._most}" if self._most != _MAX_THREADS else ""
+        return f"Timeout({self._seconds:g}{f', thread=True{threads}' if self._thread else ''})"
