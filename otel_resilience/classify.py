@@ -7,9 +7,12 @@ Without this rule a dependency that hangs behind somebody's own timeout would ne
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from otel_resilience.exceptions import DeadlineExceededError, RejectedError, ServiceTimeoutError
 from otel_resilience.outcome import Outcome
 
+_MOST_LOOKED_AT = 1_000
 _LEAVING = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
@@ -26,14 +29,35 @@ def is_rejection(error: BaseException) -> bool:
     return isinstance(error, RejectedError)
 
 
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions that are in a group, and in groups inside of it (at most 1 000 looked at); of any other, itself."""
+    waiting = [error]
+    for _ in range(_MOST_LOOKED_AT):
+        if not waiting:
+            return
+        looked_at = waiting.pop()
+        if isinstance(looked_at, BaseExceptionGroup):
+            waiting.extend(looked_at.exceptions)
+        else:
+            yield looked_at
+
+
 def outcome_of_error(
     error: BaseException, *, begun: bool, elapsed: float, patience: float, overdue: bool
 ) -> Outcome:
     """What the caller got who gets ``error``.
 
     ``begun``: the guarded function was invoked. ``elapsed`` and ``patience`` in seconds: how long the call ran, and how
-    long a cancelled one may have run and still say nothing. ``overdue``: a deadline of this call has passed.
+    long a cancelled one may have run and still say nothing. ``overdue``: a deadline of this call has passed. A group
+    whose members all came to one outcome came to that.
     """
+    if isinstance(error, BaseExceptionGroup):
+        found = {
+            outcome_of_error(each, begun=begun, elapsed=elapsed, patience=patience, overdue=overdue)
+            for each in leaves(error)
+        }
+        if len(found) == 1:
+            return found.pop()
     if isinstance(error, _LEAVING):
         return Outcome.CANCELLED
     if isinstance(error, ServiceTimeoutError):

@@ -11,6 +11,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol, runtime_checkable
 
+#: Nobody waits for more than a year, and no machine's timer can for more than three hundred.
+_LONGEST = 31_536_000.0
+
 
 class Clock(Protocol):
     """What policies and the thread driver need of time. All values in seconds."""
@@ -41,16 +44,24 @@ class AsyncTimers(Protocol):
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer: ...
 
 
+def wait_in_real_time(event: threading.Event, seconds: float | None) -> bool:
+    """Whether ``event`` was set within ``seconds``."""
+    return event.wait(None if seconds is None else min(seconds, _LONGEST))
+
+
 class SystemClock:
     """The machine's own clocks."""
 
     monotonic = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
-    sleep = staticmethod(time.sleep)
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        time.sleep(min(seconds, _LONGEST))
 
     @staticmethod
     def wait(event: threading.Event, seconds: float | None) -> None:
-        event.wait(None if seconds is None else min(seconds, threading.TIMEOUT_MAX))
+        wait_in_real_time(event, seconds)
 
 
 _current: Clock = SystemClock()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 
-from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.guard import Guard
 from otel_resilience.outcome import Mode
+from otel_resilience.policies import checks
 from otel_resilience.policies.order import misplaced
 
 _log = logging.getLogger("otel_resilience")
@@ -24,31 +24,35 @@ class Pipeline(Guard):
     ``trace``: one INTERNAL span ``execute {name}`` and one point of ``resilience.execution.duration`` per
     logical call, for calls that leave the process. ``mode``: ``enforce``, ``shadow`` (decides, counts and
     announces, never blocks, delays or retries), ``off``. A nameless policy takes the pipeline's name. An
-    order that is known to be wrong is warned of, in the log and in ``warnings``. Raises
-    ``ConfigurationError`` for a wrong option; nothing is half-built.
+    order that is known to be wrong is warned of, in the log and in ``warnings``. A pipeline may be one of the
+    policies, if it has neither ``trace`` nor a ``mode`` of its own. Raises ``ConfigurationError`` for a wrong
+    option; nothing is half-built.
     """
 
     def __init__(self, name: str, *policies: Guard, trace: bool = False, mode: str = "enforce") -> None:
         if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"Pipeline name must be a text that is not empty, got {name!r}")
+            raise checks.fault("Pipeline", "name", name, "a text that is not empty")
         for policy in policies:
             if not isinstance(policy, Guard):
-                raise ConfigurationError(f"Pipeline {name!r} policies must be policies, got {policy!r}")
+                raise checks.fault(f"Pipeline {name!r}", "policies", policy, "policies")
+            if isinstance(policy, Pipeline) and (policy._traced or policy.mode is not Mode.ENFORCE):
+                rule = (
+                    "policies, or pipelines without trace and mode: a call has one of each, the outermost's"
+                )
+                raise checks.fault(f"Pipeline {name!r}", "policies", policy, rule)
         if not isinstance(trace, bool):
-            raise ConfigurationError(f"Pipeline {name!r} trace must be true or false, got {trace!r}")
+            raise checks.fault(f"Pipeline {name!r}", "trace", trace, "true or false")
         try:
             self._mode = Mode(mode)
         except ValueError:
-            choices = ", ".join(Mode)
-            raise ConfigurationError(
-                f"Pipeline {name!r} mode must be one of {choices}, got {mode!r}"
-            ) from None
+            rule = f"one of {', '.join(Mode)}"
+            raise checks.fault(f"Pipeline {name!r}", "mode", mode, rule) from None
         self._name = name
         self._traced = trace
         self._policies = policies
         for policy in policies:
             policy.bind(name)
-        self._warnings = misplaced(policies)
+        self._warnings = misplaced(tuple(_flat(policies)))
         for warning in self._warnings:
             _log.warning("pipeline %r: %s", name, warning)
         innermost: _Compose = _innermost
@@ -74,7 +78,7 @@ class Pipeline(Guard):
 
     def describe(self) -> str:
         """The pipeline as text, one policy a line, outermost first: for people and for assertions."""
-        head = f"{self._name} ({self._mode})"
+        head = f"{self._name} ({self._mode}{', traced' if self._traced else ''})"
         lines = [head, *(f"  {policy!r}" for policy in self._policies)]
         return "\n".join([*lines, *(f"  warning: {warning}" for warning in self._warnings)])
 
@@ -82,7 +86,17 @@ class Pipeline(Guard):
         return self._fold(call, proceed)
 
     def __repr__(self) -> str:
-        return f"Pipeline({self._name!r}, {', '.join(map(repr, self._policies))})"
+        said = [repr(self._name), *map(repr, self._policies)]
+        if self._traced:
+            said.append("trace=True")
+        if self._mode is not Mode.ENFORCE:
+            said.append(f"mode={self._mode.value!r}")
+        return f"Pipeline({', '.join(said)})"
+
+
+def _flat(policies: Iterable[Guard]) -> Iterator[Guard]:
+    for policy in policies:
+        yield from _flat(policy.policies) if isinstance(policy, Pipeline) else (policy,)
 
 
 def _innermost(call: Call, proceed: Proceed) -> Flow:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from otel_resilience.clock import wait_in_real_time
 from otel_resilience.context import deadline
 from otel_resilience.exceptions import DeadlineExceededError
 from otel_resilience.flow.workers import Worker
@@ -37,7 +38,7 @@ class BoundedInvocation:
         if not self._worker.run(work, done.set):
             return self._invoke()
         # Really waited for, whatever clock the policies have: the thread runs in real time.
-        if not done.wait(deadline.remaining()):
+        if not wait_in_real_time(done, deadline.remaining()):
             self.abandoned = True
             raise DeadlineExceededError("left behind in its thread when the deadline passed")
         return unwrap(results.pop())

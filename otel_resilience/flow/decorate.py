@@ -54,7 +54,7 @@ def decorate(guard: Guard, fn: Any) -> Any:
 
 def _plain(guard: Guard, fn: Any) -> Callable[..., Any]:
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        return guard.execute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
+        return guard.execute_plain(fn, args, kwargs)
 
     return guarded
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from types import TracebackType
+from collections.abc import Awaitable, Callable, Mapping
+from types import CoroutineType, TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from otel_resilience.context import surroundings
@@ -63,7 +63,8 @@ class Guard(ABC):
         self.bind(qualified_name(fn))
         if kind is Kind.GENERATOR:
             return self(fn)(*args, **kwargs)
-        return self.execute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
+        value: T = self.execute_plain(fn, args, kwargs)
+        return value
 
     @overload
     async def acall(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
@@ -86,8 +87,19 @@ class Guard(ABC):
         A generator's call lasts until its end, and is retried only before its first item. Of a class the
         construction is guarded.
         """
+        guarded = decorate(self, fn)
         self.bind(qualified_name(getattr(fn, "__func__", fn)))
-        return decorate(self, fn)
+        return guarded
+
+    def execute_plain(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Call a function that is no coroutine function. One that gives a coroutine all the same is a ``TypeError``."""
+        value = self.execute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
+        if isinstance(value, CoroutineType) and self.enabled and self._mode is Mode.ENFORCE:
+            value.close()
+            raise TypeError(
+                f"{qualified_name(fn)} gave a coroutine, which would run unguarded: use acall(), or guard the coroutine function"
+            )
+        return value
 
     def execute(
         self,

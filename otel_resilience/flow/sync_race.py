@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from otel_resilience.clock import Clock
+from otel_resilience.clock import Clock, wait_in_real_time
 from otel_resilience.context import deadline
 from otel_resilience.exceptions import DeadlineExceededError
 from otel_resilience.flow.effects import Flow, Race, Raced
@@ -42,7 +42,7 @@ class _Race:
         ended: dict[int, Result[Any]] = {}
         due: float | None = self._clock.monotonic() + self._effect.after
         while True:
-            in_time = self._changed.wait(self._patience(due))
+            in_time = wait_in_real_time(self._changed, self._patience(due))
             self._changed.clear()
             while self._arrived:
                 number, result = self._arrived.popleft()

@@ -6,13 +6,16 @@ import math
 from typing import Any
 
 from otel_resilience.exceptions import ConfigurationError
+from otel_resilience.policies.shown import told
+
+_MOST = 2**63 - 1
 
 
 def positive_seconds(policy: str, field: str, value: Any) -> float:
     """A finite number of seconds above 0."""
     seconds = _number(policy, field, value, "seconds > 0")
     if not 0 < seconds < math.inf:
-        raise _fault(policy, field, value, "seconds > 0")
+        raise fault(policy, field, value, "seconds > 0")
     return seconds
 
 
@@ -20,14 +23,16 @@ def seconds_or_zero(policy: str, field: str, value: Any) -> float:
     """A finite number of seconds, 0 allowed."""
     seconds = _number(policy, field, value, "seconds >= 0")
     if not 0 <= seconds < math.inf:
-        raise _fault(policy, field, value, "seconds >= 0")
+        raise fault(policy, field, value, "seconds >= 0")
     return seconds
 
 
 def at_least(policy: str, field: str, value: Any, least: int) -> int:
-    """A whole number of at least ``least``."""
+    """A whole number of at least ``least``, and of 63 bits at most, which is what telemetry can carry."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise _fault(policy, field, value, f"a whole number >= {least}")
+        raise fault(policy, field, value, f"a whole number >= {least}")
+    if value > _MOST:
+        raise fault(policy, field, value, f"a whole number <= {_MOST}")
     return value
 
 
@@ -35,7 +40,7 @@ def number_at_least(policy: str, field: str, value: Any, least: float) -> float:
     """A finite number of at least ``least``."""
     number = _number(policy, field, value, f"a number >= {least:g}")
     if not least <= number < math.inf:
-        raise _fault(policy, field, value, f"a number >= {least:g}")
+        raise fault(policy, field, value, f"a number >= {least:g}")
     return number
 
 
@@ -44,7 +49,7 @@ def share(policy: str, field: str, value: Any) -> float:
     rule = "a number > 0 and <= 1"
     number = _number(policy, field, value, rule)
     if not 0 < number <= 1:
-        raise _fault(policy, field, value, rule)
+        raise fault(policy, field, value, rule)
     return number
 
 
@@ -52,17 +57,18 @@ def name_or_none(policy: str, value: Any) -> str | None:
     """A text that is not empty, or nothing."""
     if value is None or (isinstance(value, str) and value):
         return value
-    raise _fault(policy, "name", value, "a text that is not empty")
+    raise fault(policy, "name", value, "a text that is not empty")
 
 
 def _number(policy: str, field: str, value: Any, rule: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _fault(policy, field, value, rule)
+        raise fault(policy, field, value, rule)
     try:
         return float(value)
     except OverflowError:
-        raise _fault(policy, field, value, rule) from None
+        raise fault(policy, field, value, rule) from None
 
 
-def _fault(policy: str, field: str, value: Any, rule: str) -> ConfigurationError:
-    return ConfigurationError(f"{policy} {field} must be {rule}, got {value!r}")
+def fault(policy: str, field: str, value: object, rule: str) -> ConfigurationError:
+    """The one clear error."""
+    return ConfigurationError(f"{policy} {field} must be {rule}, got {told(value)}")

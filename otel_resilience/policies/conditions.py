@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_resilience.exceptions import ConfigurationError
+from otel_resilience.policies import checks
 
 Errors = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 
@@ -22,7 +22,7 @@ def checked_errors(policy: str, field: str, value: Any) -> Errors:
     else:
         right = callable(value)
     if not right:
-        raise ConfigurationError(f"{policy} {field} must be exception types or a predicate, got {value!r}")
+        raise checks.fault(policy, field, value, "exception types or a predicate")
     answer: Errors = value
     return answer
 

@@ -25,6 +25,8 @@ Point: TypeAlias = tuple[Series, int | float]
 #: The kinds that the inventory knows policies by, each of one class.
 _BREAKER, _BUDGET, _BULKHEAD, _REGISTRY = "circuit_breaker", "retry_budget", "bulkhead", "service_registry"
 
+_MOST = 2**63 - 1
+
 #: From best to worst, for several live breakers of one name.
 _BY_GRAVITY = (
     BreakerState.CLOSED,
@@ -119,7 +121,8 @@ class Gauges:
     def _bulkheads(self, measure: Callable[[Bulkhead], int]) -> Iterable[Point]:
         for name, live in self._policies.live(_BULKHEAD).items():
             if live:
-                yield (name,), sum(map(measure, cast("list[Bulkhead]", live)))
+                # Several of one name may each have no limit to speak of; what is no int64 breaks an export.
+                yield (name,), min(sum(map(measure, cast("list[Bulkhead]", live))), _MOST)
 
     def _endpoints(self) -> Iterable[Point]:
         if not self._policies.live(_REGISTRY):

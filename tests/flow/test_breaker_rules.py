@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from otel_resilience import BreakerState, CircuitBreaker, CircuitOpenError
+from otel_resilience import (
+    BreakerState,
+    BulkheadFullError,
+    CircuitBreaker,
+    CircuitOpenError,
+    ServiceTimeoutError,
+)
 from otel_resilience.events import CircuitStateChanged
 from otel_resilience.testing import Draws, ManualClock, Recorder
 from tests.flow.flaky import Flaky
@@ -46,6 +52,18 @@ def test_slow_calls_open_the_circuit_by_the_clock(world: World, clock: ManualClo
         (OSError, lambda: ExceptionGroup("g", [ValueError()]), BreakerState.CLOSED),
         (Exception, lambda: ExceptionGroup("g", [ValueError()]), BreakerState.OPEN),
         (Exception, lambda: BaseExceptionGroup("g", [asyncio.CancelledError()]), BreakerState.CLOSED),
+        (Exception, lambda: BaseExceptionGroup("g", [KeyboardInterrupt()]), BreakerState.CLOSED),
+        (
+            Exception,
+            lambda: ExceptionGroup("g", [BulkheadFullError(), CircuitOpenError()]),
+            BreakerState.CLOSED,
+        ),
+        (Exception, lambda: ExceptionGroup("g", [BulkheadFullError(), OSError()]), BreakerState.OPEN),
+        (
+            OSError,
+            lambda: ExceptionGroup("g", [ServiceTimeoutError(), ServiceTimeoutError()]),
+            BreakerState.OPEN,
+        ),
     ],
 )
 def test_exception_groups(

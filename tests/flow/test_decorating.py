@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import asyncio
 import functools
 import inspect
 import io
@@ -166,6 +167,30 @@ async def test_partials_and_objects_of_coroutine_functions_are_awaited() -> None
         assert breaker.state == "open"
         with pytest.raises(TypeError, match="use acall"):
             breaker.call(fn)
+
+
+def test_a_plain_function_that_gives_a_coroutine_is_named() -> None:
+    """Nobody would guard it: the guard learns that it was made, and never how it ended."""
+
+    async def fail() -> None:
+        raise OSError
+
+    @functools.wraps(fail)
+    def wrapper() -> Any:  # as many decorators are written
+        return fail()
+
+    guard = CircuitBreaker(failure_threshold=1)
+    for call in (guard(wrapper), lambda: guard.call(wrapper)):
+        with pytest.raises(TypeError, match=r"fail gave a coroutine.*use acall"):
+            call()
+    assert guard.state == "closed"
+    with pytest.raises(OSError):
+        asyncio.run(guard.acall(wrapper))
+    assert guard.state == "open"
+
+    for quiet in (Pipeline("p", CircuitBreaker(), mode="shadow"), Pipeline("p", mode="off")):
+        with pytest.raises(OSError):
+            asyncio.run(quiet(wrapper)())
 
 
 def test_static_and_class_methods_in_either_order() -> None:

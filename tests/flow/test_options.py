@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +11,17 @@ import pytest
 
 from otel_resilience import (
     Backoff,
+    Bulkhead,
     CircuitBreaker,
     ConfigurationError,
+    Hedge,
     Pipeline,
     Retry,
     RetryBudget,
     Timeout,
 )
+from tests.flow.flaky import Flaky
+from tests.worlds import World
 
 
 def test_call_refuses_a_coroutine_function() -> None:
@@ -61,12 +66,53 @@ def test_decorating_keeps_name_signature_and_method_binding() -> None:
         (lambda: RetryBudget(ratio=-1), "ratio must be a number >= 0, got -1"),
         (lambda: Pipeline("p", mode="loud"), "mode must be one of enforce, shadow, off, got 'loud'"),
         (lambda: Pipeline("p", object()), "policies must be policies"),  # type: ignore[arg-type]  # the point
+        (
+            lambda: Pipeline("p", Pipeline("i", mode="shadow")),
+            "policies must be policies, or pipelines without",
+        ),
+        (lambda: Pipeline("p", Pipeline("i", mode="off")), "policies must be policies, or pipelines without"),
+        (lambda: Pipeline("p", Pipeline("i", trace=True)), "policies must be policies, or pipelines without"),
     ],
 )
 def test_a_bad_option_is_one_clear_error(build: Callable[[], Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         build()
     assert isinstance(caught.value, ValueError)
+
+
+def test_what_cannot_be_guarded_gives_a_policy_no_name() -> None:
+    breaker = CircuitBreaker()
+    with pytest.raises(TypeError):
+        breaker(property(lambda self: 1))  # type: ignore[call-overload]  # the point
+    assert breaker.name is None
+
+
+@pytest.mark.parametrize("seconds", [1e10, 1e300, 10**300])
+def test_a_wait_may_be_longer_than_a_machine_can_count(seconds: float, world: World) -> None:
+    guards = [
+        Timeout(seconds),
+        Timeout(seconds, thread=True),
+        Hedge(after=seconds),
+        Bulkhead(max_concurrency=1, max_queue=1, max_wait=seconds),
+        CircuitBreaker(hang_seconds=seconds, window_seconds=seconds),
+    ]
+    assert [world.call(guard, Flaky(0)) for guard in guards] == ["done"] * 5
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no timer here")
+def test_a_sleep_may_be_longer_than_a_machine_can_count() -> None:
+    def wake(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    guard = Retry(on=OSError, backoff=Backoff(initial=1e300, max=1e300, jitter="none"))
+    before = signal.signal(signal.SIGALRM, wake)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            guard.call(Flaky(1))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def retry() -> Retry:
             [FaultInjector, CircuitBreaker, lambda: Timeout(1)],
             ["fault is around circuit", "fault is around timeout"],
         ),
+        ([CircuitBreaker, lambda: Pipeline("inner", retry())], ["circuit_breaker is around retry: "]),
         ([lambda: Timeout(1.0), lambda: Timeout(1.0)], ["a timeout of 1 s is inside one of 1 s"]),
         (
             [lambda: Timeout(1.0), retry, lambda: Timeout(0.5), lambda: Timeout(0.7)],

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
 from otel_resilience import (
     BreakerState,
+    BulkheadFullError,
     CircuitBreaker,
     Deadline,
+    DeadlineExceededError,
     Pipeline,
+    RateLimitedError,
     Retry,
+    ServiceTimeoutError,
     Timeout,
 )
 from otel_resilience.events import (
@@ -45,6 +52,34 @@ def test_the_functions_own_error_is_raised_as_the_same_object_with_its_cause(wor
     assert caught.value is original
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__context__ is None
+
+
+def deep(error: Exception, depth: int) -> Exception:
+    for _ in range(depth):
+        error = ExceptionGroup("g", [error])
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (lambda: ExceptionGroup("g", [BulkheadFullError(), RateLimitedError()]), Outcome.REJECTED),
+        (lambda: deep(BulkheadFullError(), 10), Outcome.REJECTED),
+        (lambda: ExceptionGroup("g", [BulkheadFullError(), OSError()]), Outcome.FAILURE),
+        (lambda: ExceptionGroup("g", [ServiceTimeoutError()]), Outcome.TIMEOUT),
+        (lambda: ExceptionGroup("g", [DeadlineExceededError()]), Outcome.TIMEOUT),
+        (lambda: ExceptionGroup("g", [OSError()]), Outcome.FAILURE),
+        (lambda: BaseExceptionGroup("g", [SystemExit()]), Outcome.CANCELLED),
+        (lambda: BaseExceptionGroup("g", [asyncio.CancelledError(), OSError()]), Outcome.CANCELLED),
+        (lambda: deep(OSError(), 100), Outcome.FAILURE),
+    ],
+)
+def test_a_group_is_what_all_of_its_members_are(
+    world: World, seen: Recorder, error: Callable[[], BaseException], outcome: Outcome
+) -> None:
+    with pytest.raises(BaseExceptionGroup):
+        world.call(CircuitBreaker(), Flaky(1, error=error))
+    assert [event.outcome for event in seen.of(ExecutionFinished)] == [outcome]
 
 
 def test_nested_guards_of_one_name_count_a_call_once(world: World, seen: Recorder) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -26,7 +28,7 @@ from otel_resilience.events import (
 )
 from otel_resilience.outcome import Outcome
 from otel_resilience.testing import Draws, ManualClock, Recorder
-from tests.flow.flaky import Flaky
+from tests.flow.flaky import Flaky, no_wait
 from tests.worlds import World
 
 
@@ -99,6 +101,40 @@ def test_three_nested_retries_make_three_calls_not_twenty_seven(
         world.call(guard, flaky)
     assert flaky.calls == 3
     assert [s.reason for s in seen.of(RetrySuppressed)] == ["nested", "nested"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "reason"),
+    [
+        (lambda: Retry("inner", on=OSError, backoff=no_wait()), "nested"),
+        (lambda: CircuitBreaker(failure_threshold=1, recovery_timeout=1e6), "circuit_open"),
+    ],
+)
+async def test_what_a_task_group_raises_is_retried_no_more_than_each_of_its_members(
+    inner: Callable[[], Any], reason: str, seen: Recorder
+) -> None:
+    guard, flaky = inner(), Flaky(99)
+    if reason == "circuit_open":
+        guard.force_open()
+
+    async def fan_out() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(guard.acall(flaky))
+            group.create_task(asyncio.sleep(0))
+
+    with pytest.raises(ExceptionGroup):
+        await Retry("outer", on=Exception, backoff=no_wait()).acall(fan_out)
+    assert flaky.calls == (3 if reason == "nested" else 0)
+    assert [event.reason for event in seen.of(RetrySuppressed)] == [reason]
+
+
+def test_a_group_is_retried_where_it_is_said_to_be(world: World, clock: ManualClock) -> None:
+    flaky = Flaky(2, error=lambda: ExceptionGroup("g", [OSError()]))
+    assert world.call(Retry("group", on=ExceptionGroup), flaky) == "done"
+    flaky = Flaky(2, error=lambda: ExceptionGroup("g", [OSError()]))
+    with pytest.raises(ExceptionGroup):
+        world.call(Retry("members", on=OSError), flaky)
+    assert flaky.calls == 1, "what it is to be retried on was said: an OSError"
 
 
 def test_a_request_that_is_a_retry_is_not_retried_below(

@@ -103,6 +103,24 @@ def test_a_call_behind_its_deadline_is_refused_before_it_begins(
     assert [f.outcome for f in seen.of(ExecutionFinished)] == [Outcome.REJECTED]
 
 
+def test_a_deadline_that_was_inherited_is_told_as_what_was_left_of_it(
+    world: World, clock: ManualClock, seen: Recorder
+) -> None:
+    def look() -> None:
+        clock.advance(2.0)
+        Deadline.check()
+
+    token = deadline.tighten(1.5)
+    try:
+        with pytest.raises(
+            ServiceTimeoutError, match=r"took longer than the 1\.5 s that were left of its deadline$"
+        ):
+            world.call(Timeout(5.0), look)
+    finally:
+        deadline.restore(token)
+    assert [event.seconds for event in seen.of(ExecutionTimedOut)] == [1.5]
+
+
 def test_an_attempt_that_times_out_is_retried_and_the_whole_call_is_not(clock: ManualClock) -> None:
     attempts = []
 

@@ -78,6 +78,13 @@ def test_bulkheads_of_one_name_are_added_and_gone_ones_are_not_shown(observed: O
     assert not any(gauges(observed).values())
 
 
+def test_bulkheads_without_a_limit_to_speak_of_break_no_export(observed: Observatory) -> None:
+    made = [Bulkhead("mine", max_concurrency=2**63 - 1, max_queue=2**63 - 1) for _ in range(2)]
+    assert gauges(observed)["resilience.bulkhead.limit"] == {MINE: 2**63 - 1}
+    assert gauges(observed)["resilience.bulkhead.queue.limit"] == {MINE: 2**63 - 1}
+    assert len(made) == 2
+
+
 def test_looking_changes_nothing(observed: Observatory) -> None:
     bulkhead = Bulkhead("mine", max_concurrency=1, max_queue=1)
     Holder(bulkhead)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.forking import forget_after_fork
+from otel_resilience.policies import checks
+from otel_resilience.policies.shown import told
 
 if TYPE_CHECKING:
     from otel_resilience.policies.bulkhead.policy import Bulkhead
@@ -27,7 +29,7 @@ class Pools:
     def add(self, name: str, pool: Bulkhead) -> Bulkhead:
         """Keep ``pool`` as ``name``, or answer with the one of that name, if it has the same options."""
         if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"Bulkhead pool name must be a text that is not empty, got {name!r}")
+            raise checks.fault("Bulkhead", "pool name", name, "a text that is not empty")
         with self._lock:
             known = self._pools.setdefault(name, pool)
         if known.options != pool.options:
@@ -47,7 +49,9 @@ class Pools:
         choices = sorted(self._pools)
         near = difflib.get_close_matches(str(name), choices, n=2) or choices
         known = f"did you mean {' or '.join(near)}?" if near else "none was created so far"
-        raise ConfigurationError(f"Bulkhead pool must be one that create_pool made, got {name!r}: {known}")
+        raise ConfigurationError(
+            f"Bulkhead pool must be one that create_pool made, got {told(name)}: {known}"
+        )
 
 
 POOLS = Pools()

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.policies import checks
 from otel_resilience.policies.conditions import Errors, checked_errors
 
@@ -78,9 +77,7 @@ class CircuitBreakerOptions:
         checks.seconds_or_zero(_POLICY, "ramp_seconds", self.ramp_seconds)
         checked_errors(_POLICY, "failures", self.failures)
         if self.failure_results is not None and not callable(self.failure_results):
-            raise ConfigurationError(
-                f"{_POLICY} failure_results must be a predicate on results, got {self.failure_results!r}"
-            )
+            raise checks.fault(_POLICY, "failure_results", self.failure_results, "a predicate on results")
 
     def _fill_in(self) -> None:
         if self.failure_threshold is None and self.failure_rate is None and self.slow_call_rate is None:
@@ -94,17 +91,13 @@ class CircuitBreakerOptions:
 
     def _check_together(self) -> None:
         if self.recovery_max is not None and self.recovery_max < self.recovery_timeout:
-            raise ConfigurationError(
-                f"{_POLICY} recovery_max must be >= recovery_timeout ({self.recovery_timeout:g}), got {self.recovery_max!r}"
-            )
+            rule = f">= recovery_timeout ({self.recovery_timeout:g})"
+            raise checks.fault(_POLICY, "recovery_max", self.recovery_max, rule)
         if self.window_calls is not None and self.minimum > self.window_calls:
-            raise ConfigurationError(
-                f"{_POLICY} minimum_calls must be <= window_calls ({self.window_calls}), got {self.minimum_calls!r}"
-            )
+            rule = f"<= window_calls ({self.window_calls})"
+            raise checks.fault(_POLICY, "minimum_calls", self.minimum_calls, rule)
         if self.slow_call_rate is not None and self.slow_call_seconds is None:
-            raise ConfigurationError(
-                f"{_POLICY} slow_call_rate must be given with slow_call_seconds, got {self.slow_call_rate!r}"
-            )
+            raise checks.fault(_POLICY, "slow_call_rate", self.slow_call_rate, "given with slow_call_seconds")
 
     @property
     def minimum(self) -> int:

@@ -17,6 +17,7 @@ from otel_resilience.outcome import Failure, Outcome, Result, Success
 from otel_resilience.policies import checks
 from otel_resilience.policies.conditions import Errors, answers, checked_errors
 from otel_resilience.policies.fallback.last_good import LastGood
+from otel_resilience.policies.shown import said_of, told
 
 _log = logging.getLogger("otel_resilience")
 
@@ -115,9 +116,12 @@ class Fallback(Guard):
         )
 
     def __repr__(self) -> str:
-        if self._memory is not None:
-            return f"Fallback.last_good(max_age={self._memory.max_age!r})"
-        return f"Fallback({self._answer!r})"
+        said = [f"on={said_of(self._on)}"] if self._on is not Exception else []
+        if self._memory is None:
+            return f"Fallback({', '.join([told(self._answer), *said])})"
+        if self._memory.max_age is not None:
+            said.insert(0, f"max_age={said_of(self._memory.max_age)}")
+        return f"Fallback.last_good({', '.join(said)})"
 
 
 def _same(value: Any) -> Any:

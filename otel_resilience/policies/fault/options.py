@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.policies import checks
 
 _POLICY = "FaultInjector"
@@ -38,21 +37,15 @@ class FaultInjectorOptions:
 
     def __post_init__(self) -> None:
         if checks.number_at_least(_POLICY, "rate", self.rate, 0.0) > 1.0:
-            raise ConfigurationError(f"{_POLICY} rate must be a number from 0 to 1, got {self.rate!r}")
+            raise checks.fault(_POLICY, "rate", self.rate, "a number from 0 to 1")
         if self.latency is not None:
             checks.seconds_or_zero(_POLICY, "latency", self.latency)
         if not (self.error is None or isinstance(self.error, BaseException) or _makes_errors(self.error)):
-            raise ConfigurationError(
-                f"{_POLICY} error must be an exception, its type or a factory of it, got {self.error!r}"
-            )
+            raise checks.fault(_POLICY, "error", self.error, "an exception, its type or a factory of it")
         if self.error is not None and self.result is not NO_RESULT:
-            raise ConfigurationError(
-                f"{_POLICY} result must be absent where error is given, got {self.result!r}"
-            )
+            raise checks.fault(_POLICY, "result", self.result, "absent where error is given")
         if self.when is not None and not callable(self.when):
-            raise ConfigurationError(
-                f"{_POLICY} when must be a predicate on (args, kwargs), got {self.when!r}"
-            )
+            raise checks.fault(_POLICY, "when", self.when, "a predicate on (args, kwargs)")
         if self.max_concurrency is not None:
             checks.at_least(_POLICY, "max_concurrency", self.max_concurrency, 1)
 

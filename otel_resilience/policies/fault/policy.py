@@ -18,6 +18,7 @@ from otel_resilience.forking import forget_after_fork
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure, Result, Success
 from otel_resilience.policies.fault.options import NO_RESULT, Error, FaultInjectorOptions, When
+from otel_resilience.policies.shown import shown
 
 _log = logging.getLogger("otel_resilience")
 
@@ -168,15 +169,7 @@ class FaultInjector(Guard):
                 self._active -= 1
 
     def __repr__(self) -> str:
-        options = self._options
-        told = [
-            f"{name}={getattr(options, name)!r}"
-            for name in ("rate", "latency", "error", "max_concurrency")
-            if getattr(options, name) is not None
-        ]
-        if options.result is not NO_RESULT:
-            told.append(f"result={options.result!r}")
-        return f"FaultInjector({', '.join(told)})"
+        return shown("FaultInjector", None, self._options)
 
 
 def _fresh(error: BaseException) -> BaseException:

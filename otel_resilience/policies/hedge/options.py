@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.policies import checks
 from otel_resilience.policies.retry_budget.policy import RetryBudget
 
@@ -27,14 +26,12 @@ class HedgeOptions:
         if self.after_quantile is not None:
             share = checks.number_at_least(_POLICY, "after_quantile", self.after_quantile, 0.0)
             if not 0.0 < share < 1.0:
-                raise ConfigurationError(
-                    f"{_POLICY} after_quantile must be a number between 0 and 1, got {self.after_quantile!r}"
-                )
+                raise checks.fault(_POLICY, "after_quantile", self.after_quantile, "a number between 0 and 1")
             if self.after is not None:
-                raise ConfigurationError(
-                    f"{_POLICY} after_quantile must be absent where after is given, got {self.after_quantile!r}"
+                raise checks.fault(
+                    _POLICY, "after_quantile", self.after_quantile, "absent where after is given"
                 )
         checks.at_least(_POLICY, "max_hedges", self.max_hedges, 1)
         checks.at_least(_POLICY, "max_threads", self.max_threads, 2)
         if self.budget is not None and not isinstance(self.budget, RetryBudget):
-            raise ConfigurationError(f"{_POLICY} budget must be a RetryBudget, got {self.budget!r}")
+            raise checks.fault(_POLICY, "budget", self.budget, "a RetryBudget")

@@ -17,6 +17,7 @@ from otel_resilience.outcome import Failure, Result, Success
 from otel_resilience.policies.hedge.options import HedgeOptions
 from otel_resilience.policies.retry_budget.policy import RetryBudget
 from otel_resilience.policies.retry_budget.spender import BudgetSpender
+from otel_resilience.policies.shown import shown
 from otel_resilience.windows.latencies import Latencies
 
 
@@ -132,13 +133,7 @@ class Hedge(BudgetSpender):
         return result
 
     def __repr__(self) -> str:
-        options = self._options
-        when = (
-            f"after={options.after:g}"
-            if options.after is not None
-            else f"after_quantile={options.after_quantile:g}"
-        )
-        return f"Hedge({when}, max_hedges={options.max_hedges})"
+        return shown("Hedge", None, self._options)
 
 
 class _HedgedCall:

@@ -22,7 +22,7 @@ class RateLimiterOptions:
 
     def __post_init__(self) -> None:
         if checks.number_at_least(_POLICY, "rate", self.rate, 0.0) == 0.0:
-            raise ConfigurationError(f"{_POLICY} rate must be a number > 0, got {self.rate!r}")
+            raise checks.fault(_POLICY, "rate", self.rate, "a number > 0")
         checks.positive_seconds(_POLICY, "per", self.per)
         if self.burst is not None:
             checks.at_least(_POLICY, "burst", self.burst, 1)
@@ -43,7 +43,4 @@ class RateLimiterOptions:
         return max(1, math.floor(self.rate)) if self.burst is None else self.burst
 
     def _is_finite(self) -> bool:
-        try:
-            return self.interval > 0.0 and self.interval * self.capacity < math.inf
-        except OverflowError:
-            return False
+        return self.interval > 0.0 and self.interval * self.capacity < math.inf

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.policies import checks
 from otel_resilience.policies.shown import shown
 
@@ -30,11 +29,9 @@ class Backoff:
         checks.number_at_least("Backoff", "factor", self.factor, 1.0)
         checks.seconds_or_zero("Backoff", "max", self.max)
         if self.max < self.initial:
-            raise ConfigurationError(f"Backoff max must be >= initial ({self.initial:g}), got {self.max!r}")
+            raise checks.fault("Backoff", "max", self.max, f">= initial ({self.initial:g})")
         if self.jitter not in JITTERS:
-            raise ConfigurationError(
-                f"Backoff jitter must be one of {', '.join(JITTERS)}, got {self.jitter!r}"
-            )
+            raise checks.fault("Backoff", "jitter", self.jitter, f"one of {', '.join(JITTERS)}")
 
     def __repr__(self) -> str:
         return shown("Backoff", None, self)

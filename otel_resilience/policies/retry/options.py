@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.policies import checks
 from otel_resilience.policies.conditions import checked_errors
 from otel_resilience.policies.retry.backoff import Backoff
@@ -32,14 +31,12 @@ class RetryOptions:
         if not isinstance(self.on, Codes):
             checked_errors(_POLICY, "on", self.on)
         if self.results is not None and not callable(self.results):
-            raise ConfigurationError(
-                f"{_POLICY} results must be a predicate on results, got {self.results!r}"
-            )
+            raise checks.fault(_POLICY, "results", self.results, "a predicate on results")
         checks.at_least(_POLICY, "max_attempts", self.max_attempts, 1)
         if not isinstance(self.backoff, Backoff):
-            raise ConfigurationError(f"{_POLICY} backoff must be a Backoff, got {self.backoff!r}")
+            raise checks.fault(_POLICY, "backoff", self.backoff, "a Backoff")
         if self.max_elapsed is not None:
             checks.positive_seconds(_POLICY, "max_elapsed", self.max_elapsed)
         checks.seconds_or_zero(_POLICY, "retry_after_max", self.retry_after_max)
         if self.budget is not None and not isinstance(self.budget, RetryBudget):
-            raise ConfigurationError(f"{_POLICY} budget must be a RetryBudget, got {self.budget!r}")
+            raise checks.fault(_POLICY, "budget", self.budget, "a RetryBudget")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from otel_resilience import chance, classify
@@ -125,12 +125,12 @@ class Retry(BudgetSpender):
         since: int,
     ) -> str | None:
         """Why not, by the names of ``resilience.retry.suppression.reason``; the budget is asked last, as it spends."""
-        outcome = result.error if isinstance(result, Failure) else result.value
-        if isinstance(outcome, CircuitOpenError):
+        ends = _ends_of(result)
+        if any(isinstance(end, CircuitOpenError) for end in ends):
             return "circuit_open"
         if call.not_replayable is not None:
             return call.not_replayable
-        if self._is_nested(outcome, reading, since):
+        if self._is_nested(ends, reading, since):
             return "nested"
         if is_final(reading):
             return "not_retryable"
@@ -142,11 +142,11 @@ class Retry(BudgetSpender):
             return "budget"
         return None
 
-    def _is_nested(self, outcome: object, reading: Reading, since: int) -> bool:
+    def _is_nested(self, ends: Iterable[object], reading: Reading, since: int) -> bool:
         """Only the innermost retry retries: of this process, of the services behind, of the services before us."""
         current = request.current()
         return (
-            is_exhausted(outcome, since)
+            any(is_exhausted(end, since) for end in ends)
             or (reading.chain is not None and reading.chain.exhausted)
             or (current is not None and current.attempt > 1)
         )
@@ -221,3 +221,10 @@ class Retry(BudgetSpender):
 
     def __repr__(self) -> str:
         return shown("Retry", self._name, self._options)
+
+
+def _ends_of(result: Result[Any]) -> tuple[object, ...]:
+    """What an attempt came to, and where that is a task group's failure, also what its tasks came to."""
+    if isinstance(result, Success):
+        return (result.value,)
+    return (result.error, *classify.leaves(result.error))

@@ -10,6 +10,7 @@ from otel_resilience.exceptions import ConfigurationError
 from otel_resilience.flow.workers import WorkerPool
 from otel_resilience.forking import ProcessLock
 from otel_resilience.policies import checks
+from otel_resilience.policies.shown import told
 from otel_resilience.policies.timeout.policy import Timeout
 
 T = TypeVar("T")
@@ -35,13 +36,13 @@ class TimeoutHandler:
         max_threads: int = 16,
     ) -> None:
         self._default = None if default is None else checks.positive_seconds(_HANDLER, "default", default)
+        if operations is not None and not isinstance(operations, Mapping):
+            raise checks.fault(_HANDLER, "operations", operations, "seconds by 'service.operation'")
         given = dict(operations or {})
         for name, seconds in given.items():
             if not isinstance(name, str) or not all(name.partition(".")):
-                raise ConfigurationError(
-                    f"{_HANDLER} operations must be named 'service.operation', got {name!r}"
-                )
-            checks.positive_seconds(_HANDLER, f"operations[{name!r}]", seconds)
+                raise checks.fault(_HANDLER, "operations", name, "named 'service.operation'")
+            checks.positive_seconds(_HANDLER, f"operations[{told(name)}]", seconds)
         self._operations = MappingProxyType(given)
         self._most = checks.at_least(_HANDLER, "max_threads", max_threads, 1)
         self._lock = ProcessLock()  # guards the pools; no call is made under it
@@ -100,9 +101,7 @@ class TimeoutHandler:
     def _seconds(self, service: str, operation: str, timeout: float | None) -> float:
         for field, value in (("service", service), ("operation", operation)):
             if not isinstance(value, str) or not value:
-                raise ConfigurationError(
-                    f"{_HANDLER} {field} must be a text that is not empty, got {value!r}"
-                )
+                raise checks.fault(_HANDLER, field, value, "a text that is not empty")
         if timeout is not None:
             return checks.positive_seconds(_HANDLER, "timeout", timeout)
         seconds = self.timeout_of(service, operation)

@@ -10,7 +10,6 @@ from otel_resilience.errors.adopt import mark_timed_out
 from otel_resilience.events import ExecutionTimedOut
 from otel_resilience.exceptions import (
     BulkheadFullError,
-    ConfigurationError,
     DeadlineExceededError,
     ServiceTimeoutError,
 )
@@ -21,6 +20,8 @@ from otel_resilience.flow.workers import WorkerPool
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure, Result, Success
 from otel_resilience.policies import checks
+
+_MAX_THREADS = 16
 
 
 class Timeout(Guard):
@@ -42,10 +43,10 @@ class Timeout(Guard):
     policy_type = "timeout"
     _shares_pool = False
 
-    def __init__(self, seconds: float, *, thread: bool = False, max_threads: int = 16) -> None:
+    def __init__(self, seconds: float, *, thread: bool = False, max_threads: int = _MAX_THREADS) -> None:
         self._seconds = checks.positive_seconds("Timeout", "seconds", seconds)
         if not isinstance(thread, bool):
-            raise ConfigurationError(f"Timeout thread must be true or false, got {thread!r}")
+            raise checks.fault("Timeout", "thread", thread, "true or false")
         self._most = checks.at_least("Timeout", "max_threads", max_threads, 1)
         self._thread = thread
         self._pool = WorkerPool("timeout", self._most) if thread else None
@@ -101,16 +102,19 @@ class Timeout(Guard):
             return call.reject(full, policy_type=self.policy_type, reason="bulkhead_full")
         if not bounded.expired:
             return bounded.result
-        return self._ended(call, bounded, retryable=of_attempt)
+        return self._ended(call, bounded, seconds, retryable=of_attempt)
 
-    def _ended(self, call: Call, bounded: Bounded, *, retryable: bool) -> Result[Any]:
+    def _ended(self, call: Call, bounded: Bounded, seconds: float, *, retryable: bool) -> Result[Any]:
         result = bounded.result
         if isinstance(result, Success):
             call.late = True
         elif self._met_the_deadline(call, bounded, result.error):
-            error = ServiceTimeoutError(
-                f"{call.name} took longer than {self._seconds:g} s", retryable=retryable
+            limit = (
+                f"{seconds:g} s"
+                if seconds == self._seconds
+                else f"the {seconds:g} s that were left of its deadline"
             )
+            error = ServiceTimeoutError(f"{call.name} took longer than {limit}", retryable=retryable)
             error.__cause__ = result.error
             result = Failure(error)
         elif isinstance(result.error, Exception) and not classify.is_rejection(result.error):
@@ -119,7 +123,7 @@ class Timeout(Guard):
             call.forget_reading()
         else:
             return result
-        self._announce(call, enforced=True)
+        self._announce(call, seconds, enforced=True)
         return result
 
     def _met_the_deadline(self, call: Call, bounded: Bounded, error: BaseException) -> bool:
@@ -133,11 +137,12 @@ class Timeout(Guard):
         began = call.clock.monotonic()
         result = yield from proceed()
         if call.clock.monotonic() - began >= self._seconds:
-            self._announce(call, enforced=False)
+            self._announce(call, self._seconds, enforced=False)
         return result
 
-    def _announce(self, call: Call, *, enforced: bool) -> None:
-        LISTENERS.announce(ExecutionTimedOut(name=call.name, seconds=self._seconds, enforced=enforced))
+    def _announce(self, call: Call, seconds: float, *, enforced: bool) -> None:
+        LISTENERS.announce(ExecutionTimedOut(name=call.name, seconds=seconds, enforced=enforced))
 
     def __repr__(self) -> str:
-        return f"Timeout({self._seconds:g}{', thread=True' if self._thread else ''})"
+        threads = f", max_threads={self._most}" if self._most != _MAX_THREADS else ""
+        return f"Timeout({self._seconds:g}{f', thread=True{threads}' if self._thread else ''})"

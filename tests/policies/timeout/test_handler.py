@@ -92,6 +92,8 @@ def test_closing_ends_every_thread_within_a_second() -> None:
         ({"default": 0}, "TimeoutHandler default must be seconds > 0, got 0"),
         ({"operations": {"payments": 1.0}}, "must be named 'service.operation', got 'payments'"),
         ({"operations": {"a.b": -1}}, r"operations\['a.b'\] must be seconds > 0, got -1"),
+        ({"operations": 5}, "operations must be seconds by 'service.operation', got 5"),
+        ({"operations": [("a.b", 1.0)]}, "operations must be seconds by 'service.operation'"),
         ({"max_threads": 0}, "max_threads must be a whole number >= 1, got 0"),
     ],
 )
