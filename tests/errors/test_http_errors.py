@@ -120,7 +120,7 @@ def test_a_failure_that_was_being_handled_is_no_cause() -> None:
 
 
 def test_the_clients_own_retries_of_an_answer() -> None:
-    answer = loopback.answering(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+    answer = loopback.answering(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     retries = urllib3.Retry(1, status_forcelist=[503])
     with (
         loopback.serving(answer) as port,
