@@ -24,6 +24,7 @@ from otel_resilience.events import ExecutionFailed
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure
 from otel_resilience.telemetry import install as telemetry
+from otel_resilience.telemetry import parents
 from otel_resilience.telemetry.chain_on_span import record_chain
 from otel_resilience_instrumentation._ending import Ending
 from otel_resilience_instrumentation._inbound import InboundScope
@@ -123,7 +124,7 @@ def _chain(
 
 
 def _own_hop(current: Request, ending: Ending, reading: Reading | None, span: trace.Span) -> Hop:
-    trace_id, span_id = current.span or _ids(span)
+    trace_id, span_id = current.span or parents.ids(span.get_span_context())
     this = service.current()
     code = ending.code or ending.answered_code
     kind, retryable = HopKind.LOCAL, code in codes.RETRYABLE
@@ -156,10 +157,3 @@ def _retry_after(ending: Ending, reading: Reading | None, failed: FailedCall | N
         return None
     left = failed.ended + min(failed.retry_after, _LONGEST_HINT) - clock.current().monotonic()
     return max(0.0, left)
-
-
-def _ids(span: trace.Span) -> tuple[str | None, str | None]:
-    context = span.get_span_context()
-    if not context.is_valid:
-        return None, None
-    return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
