@@ -24,7 +24,9 @@ from otel_resilience.events import ExecutionFailed
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure
 from otel_resilience.telemetry import install as telemetry
+from otel_resilience.telemetry import parents
 from otel_resilience.telemetry.chain_on_span import record_chain
+from otel_resilience_instrumentation._ending import Ending
 from otel_resilience_instrumentation._inbound import InboundScope
 
 _log = logging.getLogger("otel_resilience")
@@ -44,40 +46,6 @@ class Answer:
     chain: ErrorChain
     field: str | None
     retry_after: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How a request ended. ``status`` is HTTP's, ``grpc_status`` the name of gRPC's; one of them, or neither is known.
-
-    ``error``: the uncaught exception, or the one that made the answer. ``code``: what the application itself says of
-    its answer, as the reason of an ``ErrorInfo``.
-    """
-
-    status: int | None = None
-    grpc_status: str | None = None
-    error: Exception | None = None
-    code: str | None = None
-
-    @property
-    def begins_a_hop(self) -> bool:
-        if self.error is not None:
-            return True
-        if self.grpc_status is not None:
-            return self.grpc_status in codes.GRPC_FAILURES
-        return self.status is not None and (self.status >= 500 or self.status == 429)
-
-    @property
-    def answered_code(self) -> str:
-        """The code of the answer itself, whatever made it."""
-        if self.status is None:
-            return self.grpc_status or codes.INTERNAL
-        return f"HTTP_{self.status}"
-
-    def error_type(self, reading: Reading | None) -> str:
-        if reading is not None:
-            return reading.error_type or codes.INTERNAL
-        return self.grpc_status or str(self.status)
 
 
 def answer(
@@ -129,7 +97,7 @@ def _tell(current: Request, ending: Ending, span: trace.Span) -> Answer | None:
     if chain is None:
         return None
     record_chain(span, chain)
-    telemetry.count_error(chain, ending.error_type(reading))
+    telemetry.count_error(chain, _error_type(ending, reading))
     if not current.reads_chains:
         return Answer(chain=chain, field=None)
     return Answer(
@@ -141,8 +109,8 @@ def _chain(
     current: Request, ending: Ending, reading: Reading | None, failed: FailedCall | None, span: trace.Span
 ) -> ErrorChain:
     own = _own_hop(current, ending, reading, span)
-    if ending.error is None and ending.status == 429:
-        return ErrorChain.of(own)  # this service's own refusal, whatever failed before it
+    if ending.is_own_refusal:
+        return ErrorChain.of(own)
     own = replace(own, exhausted=is_exhausted(ending.error) or (failed is not None and failed.exhausted))
     carried = None if reading is None else reading.chain
     if carried is not None:
@@ -156,11 +124,11 @@ def _chain(
 
 
 def _own_hop(current: Request, ending: Ending, reading: Reading | None, span: trace.Span) -> Hop:
-    trace_id, span_id = current.span or _ids(span)
+    trace_id, span_id = current.span or parents.ids(span.get_span_context())
     this = service.current()
     code = ending.code or ending.answered_code
     kind, retryable = HopKind.LOCAL, code in codes.RETRYABLE
-    if reading is not None and not _stands_for_a_peers_answer(ending.error):
+    if reading is not None and not ending.is_a_peers_answer:
         code, kind, retryable = reading.code or codes.INTERNAL, reading.kind, reading.retryable
     return Hop(
         service=this.name,
@@ -175,30 +143,17 @@ def _own_hop(current: Request, ending: Ending, reading: Reading | None, span: tr
     )
 
 
-def _stands_for_a_peers_answer(error: Exception | None) -> bool:
-    """Whether ``error`` only says what a dependency answered well: its 404 is not what this service answers."""
-    code = None if error is None else codes.code_of(error)
-    status = codes.grpc_status(error)
-    if status is not None:
-        return code == status and status not in codes.GRPC_FAILURES
-    status_code = codes.http_status(error)
-    return (
-        status_code is not None and code == f"HTTP_{status_code}" and status_code < 500 and status_code != 429
-    )
+def _error_type(ending: Ending, reading: Reading | None) -> str:
+    if reading is not None:
+        return reading.error_type or codes.INTERNAL
+    return ending.grpc_status or str(ending.status)
 
 
 def _retry_after(ending: Ending, reading: Reading | None, failed: FailedCall | None) -> float | None:
     """The hint of the error that made the answer, else what is left of that of the call that failed."""
     if reading is not None and reading.retry_after is not None:
         return min(reading.retry_after, _LONGEST_HINT)
-    if failed is None or failed.retry_after is None or (ending.error is None and ending.status == 429):
+    if failed is None or failed.retry_after is None or ending.is_own_refusal:
         return None
     left = failed.ended + min(failed.retry_after, _LONGEST_HINT) - clock.current().monotonic()
     return max(0.0, left)
-
-
-def _ids(span: trace.Span) -> tuple[str | None, str | None]:
-    context = span.get_span_context()
-    if not context.is_valid:
-        return None, None
-    return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)

@@ -23,7 +23,7 @@ from otel_resilience_instrumentation._grpc_aio_parked import (
     ParkedUnaryUnary,
 )
 from otel_resilience_instrumentation._grpc_aio_unary import GuardedCall
-from otel_resilience_instrumentation._grpc_outgoing import GuardedMethod, Method
+from otel_resilience_instrumentation._grpc_outgoing import GuardedMethod, Method, Options
 from otel_resilience_instrumentation._grpc_span import is_official
 
 _log = logging.getLogger("otel_resilience")
@@ -77,11 +77,8 @@ class _Method(GuardedMethod[AioRpc]):
     #: What its calls are to those who hold them, guarded from begin to end.
     parked: Callable[..., Any]
 
-    def _call(self, request: Any, timeout: Any, metadata: Any, **options: Any) -> Any:
-        rpc = self._rpc(self._base, request, timeout, metadata, options)
-        if rpc is None:
-            return self._base(request, timeout=timeout, metadata=metadata, **options)
-        return self._begin(rpc)
+    def _call(self, request: Any, timeout: Any, metadata: Any, options: Options) -> Any:
+        return self._make(self._base, request, timeout, metadata, options, self._begin)
 
     def _begin(self, rpc: AioRpc) -> Any:
         return rpc.park(self.parked)
@@ -99,7 +96,7 @@ class _OneRequest(_Method):
         compression: Any = None,
     ) -> Any:
         options = {"credentials": credentials, "wait_for_ready": wait_for_ready, "compression": compression}
-        return self._call(request, timeout, metadata, **options)
+        return self._call(request, timeout, metadata, options)
 
 
 class _ManyRequests(_Method):
@@ -113,7 +110,7 @@ class _ManyRequests(_Method):
         compression: Any = None,
     ) -> Any:
         options = {"credentials": credentials, "wait_for_ready": wait_for_ready, "compression": compression}
-        return self._call(request_iterator, timeout, metadata, **options)
+        return self._call(request_iterator, timeout, metadata, options)
 
 
 class UnaryUnary(_OneRequest, grpc.aio.UnaryUnaryMultiCallable):  # type: ignore[type-arg]  # not generic at run time

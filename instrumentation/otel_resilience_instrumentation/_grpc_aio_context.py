@@ -58,42 +58,6 @@ class WatchedAioContext(_SendingAtOnce, grpc.aio.ServicerContext):  # type: igno
     async def send_initial_metadata(self, initial_metadata: Any) -> None:
         await self._context.send_initial_metadata(initial_metadata)
 
-    def invocation_metadata(self) -> Any:
-        return self._context.invocation_metadata()
-
-    def set_details(self, details: str) -> None:
-        self._context.set_details(details)
-
-    def set_compression(self, compression: Any) -> None:
-        self._context.set_compression(compression)
-
-    def disable_next_message_compression(self) -> None:
-        self._context.disable_next_message_compression()
-
-    def peer(self) -> Any:
-        return self._context.peer()
-
-    def peer_identities(self) -> Any:
-        return self._context.peer_identities()
-
-    def peer_identity_key(self) -> Any:
-        return self._context.peer_identity_key()
-
-    def auth_context(self) -> Any:
-        return self._context.auth_context()
-
-    def time_remaining(self) -> Any:
-        return self._context.time_remaining()
-
-    def trailing_metadata(self) -> Any:
-        return self._context.trailing_metadata()
-
-    def code(self) -> Any:
-        return self._context.code()
-
-    def details(self) -> Any:
-        return self._context.details()
-
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
         self._context.add_done_callback(callback)
 

@@ -15,7 +15,7 @@ import grpc
 
 from otel_resilience.boundary import host_of_target
 from otel_resilience_instrumentation._grpc_call import SyncRpc
-from otel_resilience_instrumentation._grpc_outgoing import GuardedMethod, Invoke, Method
+from otel_resilience_instrumentation._grpc_outgoing import GuardedMethod, Invoke, Method, Options
 from otel_resilience_instrumentation._grpc_parked import ParkedCall
 from otel_resilience_instrumentation._grpc_span import drawn_by_official
 
@@ -94,25 +94,20 @@ class GuardedChannel(grpc.Channel):
 class _Method(GuardedMethod[SyncRpc]):
     outgoing = SyncRpc
 
-    def _block(
-        self, invoke: Invoke, request: Any, timeout: Any, metadata: Any, replayable: bool, **options: Any
-    ) -> Any:
-        rpc = self._rpc(invoke, request, timeout, metadata, options)
-        if rpc is None:
-            return invoke(request, timeout=timeout, metadata=metadata, **options)
-        return rpc.block(replayable=replayable)
-
-    def _park(self, invoke: Invoke, request: Any, timeout: Any, metadata: Any, **options: Any) -> Any:
-        rpc = self._rpc(invoke, request, timeout, metadata, options)
-        if rpc is None:
-            return invoke(request, timeout=timeout, metadata=metadata, **options)
-        return rpc.park(ParkedCall)
+    def _park(self, invoke: Invoke, request: Any, timeout: Any, metadata: Any, options: Options) -> Any:
+        return self._make(invoke, request, timeout, metadata, options, lambda rpc: rpc.park(ParkedCall))
 
 
 class _Unary(_Method):
-    """What calls with one answer have in common; ``replayable``: its request can be sent a second time."""
+    """What calls with one answer have in common."""
 
+    #: Whether the request can be sent a second time.
     _replayable = True
+
+    def _block(self, invoke: Invoke, request: Any, timeout: Any, metadata: Any, options: Options) -> Any:
+        return self._make(
+            invoke, request, timeout, metadata, options, lambda rpc: rpc.block(replayable=self._replayable)
+        )
 
     def __call__(
         self,
@@ -124,7 +119,7 @@ class _Unary(_Method):
         compression: Any = None,
     ) -> Any:
         options = {"credentials": credentials, "wait_for_ready": wait_for_ready, "compression": compression}
-        return self._block(self._base, request, timeout, metadata, self._replayable, **options)
+        return self._block(self._base, request, timeout, metadata, options)
 
     def with_call(
         self,
@@ -136,7 +131,7 @@ class _Unary(_Method):
         compression: Any = None,
     ) -> Any:
         options = {"credentials": credentials, "wait_for_ready": wait_for_ready, "compression": compression}
-        return self._block(self._base.with_call, request, timeout, metadata, self._replayable, **options)
+        return self._block(self._base.with_call, request, timeout, metadata, options)
 
     def future(
         self,
@@ -148,7 +143,7 @@ class _Unary(_Method):
         compression: Any = None,
     ) -> Any:
         options = {"credentials": credentials, "wait_for_ready": wait_for_ready, "compression": compression}
-        return self._park(self._base.future, request, timeout, metadata, **options)
+        return self._park(self._base.future, request, timeout, metadata, options)
 
 
 class _Stream(_Method):
@@ -164,7 +159,7 @@ class _Stream(_Method):
         compression: Any = None,
     ) -> Any:
         options = {"credentials": credentials, "wait_for_ready": wait_for_ready, "compression": compression}
-        return self._park(self._base, request, timeout, metadata, **options)
+        return self._park(self._base, request, timeout, metadata, options)
 
 
 class UnaryUnary(_Unary, grpc.UnaryUnaryMultiCallable):  # type: ignore[type-arg]  # not generic at run time

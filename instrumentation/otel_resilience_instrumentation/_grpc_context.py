@@ -11,7 +11,8 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 class Watching:
-    """Delegates to the real context; ``status`` and ``aborted`` are what the handler has said through this one.
+    """Delegates to the real context, all that abstract contexts of both worlds demand; ``status`` and ``aborted`` are what
+    the handler has said through this one.
 
     ``tell``, while the RPC is in hand, is for those that send a status before the handler ends: it tells of it
     what is to be told.
@@ -44,6 +45,42 @@ class Watching:
         except (AttributeError, NotImplementedError):  # a context of somebody else's that cannot tell
             return self._trailing
 
+    def invocation_metadata(self) -> Any:
+        return self._context.invocation_metadata()
+
+    def time_remaining(self) -> Any:
+        return self._context.time_remaining()
+
+    def peer(self) -> Any:
+        return self._context.peer()
+
+    def peer_identities(self) -> Any:
+        return self._context.peer_identities()
+
+    def peer_identity_key(self) -> Any:
+        return self._context.peer_identity_key()
+
+    def auth_context(self) -> Any:
+        return self._context.auth_context()
+
+    def set_compression(self, compression: Any) -> Any:
+        return self._context.set_compression(compression)
+
+    def disable_next_message_compression(self) -> Any:
+        return self._context.disable_next_message_compression()
+
+    def set_details(self, details: str) -> Any:
+        return self._context.set_details(details)
+
+    def trailing_metadata(self) -> Any:
+        return self._context.trailing_metadata()
+
+    def code(self) -> Any:
+        return self._context.code()
+
+    def details(self) -> Any:
+        return self._context.details()
+
 
 class WatchedContext(Watching, grpc.ServicerContext):
     """The context of a handler that runs in a thread of a sync server."""
@@ -67,50 +104,14 @@ class WatchedContext(Watching, grpc.ServicerContext):
     def is_active(self) -> bool:
         return bool(self._context.is_active())
 
-    def time_remaining(self) -> Any:
-        return self._context.time_remaining()
-
     def cancel(self) -> Any:
         return self._context.cancel()
 
     def add_callback(self, callback: Any) -> Any:
         return self._context.add_callback(callback)
 
-    def invocation_metadata(self) -> Any:
-        return self._context.invocation_metadata()
-
-    def peer(self) -> Any:
-        return self._context.peer()
-
-    def peer_identities(self) -> Any:
-        return self._context.peer_identities()
-
-    def peer_identity_key(self) -> Any:
-        return self._context.peer_identity_key()
-
-    def auth_context(self) -> Any:
-        return self._context.auth_context()
-
-    def set_compression(self, compression: Any) -> Any:
-        return self._context.set_compression(compression)
-
-    def disable_next_message_compression(self) -> Any:
-        return self._context.disable_next_message_compression()
-
     def send_initial_metadata(self, initial_metadata: Any) -> Any:
         return self._context.send_initial_metadata(initial_metadata)
-
-    def trailing_metadata(self) -> Any:
-        return self._context.trailing_metadata()
-
-    def code(self) -> Any:
-        return self._context.code()
-
-    def details(self) -> Any:
-        return self._context.details()
-
-    def set_details(self, details: str) -> Any:
-        return self._context.set_details(details)
 
 
 def _pairs(metadata: Any) -> Metadata:

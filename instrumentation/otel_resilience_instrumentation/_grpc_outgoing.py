@@ -27,6 +27,7 @@ from otel_resilience_instrumentation._settings import runtime
 _log = logging.getLogger("otel_resilience")
 
 Invoke = Callable[..., Any]
+Options = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class OutgoingRpc(ABC):
         request: Any,
         timeout: float | None,
         metadata: Any,
-        options: dict[str, Any],
+        options: Options,
     ) -> None:
         self._method = method
         self._invoke = invoke
@@ -122,6 +123,7 @@ def current(span: Span | None) -> AbstractContextManager[Any]:
 
 
 R = TypeVar("R", bound=OutgoingRpc)
+Begin = Callable[[R], Any]
 
 
 class GuardedMethod(Generic[R]):
@@ -138,14 +140,18 @@ class GuardedMethod(Generic[R]):
             raise AttributeError(name)
         return getattr(self._base, name)
 
-    def _rpc(
-        self, invoke: Invoke, request: Any, timeout: Any, metadata: Any, options: dict[str, Any]
-    ) -> R | None:
-        """The call in our hands; ``None`` where it is to be left alone, as the exporters' own are."""
-        if not is_instrumentation_enabled():
-            return None
+    def _make(
+        self, invoke: Invoke, request: Any, timeout: Any, metadata: Any, options: Options, begin: Begin[R]
+    ) -> Any:
+        """The call by ``invoke``, begun by ``begin``; the library's own where it is to be left alone, as the exporters' are."""
+        rpc = self._rpc(invoke, request, timeout, metadata, options) if is_instrumentation_enabled() else None
+        if rpc is None:
+            return invoke(request, timeout=timeout, metadata=metadata, **options)
+        return begin(rpc)
+
+    def _rpc(self, *call: Any) -> R | None:
         try:
-            return self.outgoing(self._method, invoke, request, timeout, metadata, options)
+            return self.outgoing(self._method, *call)
         except Exception:
             _log.exception("an RPC is sent without its policies")
             return None

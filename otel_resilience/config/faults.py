@@ -68,7 +68,7 @@ def shown(value: Any) -> str:
     if isinstance(value, dict):
         return "a map"
     if isinstance(value, list):
-        return "a list"
+        return "a list" if value else "an empty list"
     try:
         text = repr(value)
     except ValueError:  # a whole number of more digits than Python turns into text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from otel_resilience.config.durations import seconds_of
-from otel_resilience.config.shape import Map, Value
+from otel_resilience.config.shape import Map, UnfitItems, Value
 from otel_resilience.errors.codes import RETRYABLE
 from otel_resilience.exceptions import ConfigurationError, DomainError, is_code
 from otel_resilience.outcome import Mode
@@ -25,6 +26,8 @@ _LARGEST = 10**18
 FORCES = ("open", "closed")
 PROPAGATIONS = ("internal", "edge", "off", "all")
 
+_CODE_FORM = "UPPER_SNAKE, at most 63 characters"
+
 
 def _as_written(value: Any) -> Any:
     # The options compute with floats, and show what they refuse: neither goes with thousands of digits.
@@ -40,15 +43,22 @@ def _force(value: Any) -> str:
 
 
 def _codes(value: Any) -> frozenset[str]:
-    if not isinstance(value, list) or not value or not all(map(is_code, value)):
-        raise ValueError("a list of error codes (UPPER_SNAKE, at most 63 characters), at least one")
-    return frozenset(value)
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"a list of error codes ({_CODE_FORM}), at least one")
+    return _all_of(value, is_code, f"an error code ({_CODE_FORM})")
 
 
 def _names(value: Any) -> frozenset[str]:
-    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+    if not isinstance(value, list):
         raise ValueError("a list of names of services")
-    return frozenset(value)
+    return _all_of(value, lambda name: isinstance(name, str) and name != "", "the name of a service")
+
+
+def _all_of(items: list[Any], fits: Callable[[Any], bool], rule: str) -> frozenset[str]:
+    unfit = [place for place, item in enumerate(items) if not fits(item)]
+    if unfit:
+        raise UnfitItems(rule, unfit)
+    return frozenset(items)
 
 
 def _mode(value: Any) -> Mode:
@@ -114,7 +124,7 @@ class InjectedCode:
 
 def _fault_error(value: Any) -> InjectedCode:
     if not is_code(value):
-        raise ValueError("an error code (UPPER_SNAKE, at most 63 characters)")
+        raise ValueError(f"an error code ({_CODE_FORM})")
     return InjectedCode(value)
 
 

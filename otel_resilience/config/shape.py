@@ -8,7 +8,7 @@ tried together after merging.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,10 +23,19 @@ Tree = dict[str, Any]
 class Value:
     """One option.
 
-    ``convert`` turns what is written into the option's type, or raises ``ValueError`` with the rule.
+    ``convert`` turns what is written into the option's type, or raises ``ValueError`` with the rule, ``UnfitItems``
+    with that of single items.
     """
 
     convert: Callable[[Any], Any]
+
+
+class UnfitItems(ValueError):
+    """Some items of a list, by their ``places``, are not what the rule says."""
+
+    def __init__(self, rule: str, places: Iterable[int]) -> None:
+        super().__init__(rule)
+        self.places = tuple(places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,10 @@ class Reader:
     def _read_value(self, shape: Map, known: Value, key: str, value: Any, here: Path, right: Tree) -> None:
         try:
             converted = known.convert(value)
+        except UnfitItems as unfit:
+            for place in unfit.places:
+                self.refuse((*here, place), f"must be {unfit}, got {shown(value[place])}")
+            return
         except ValueError as error:
             self.refuse(here, f"must be {error}, got {shown(value)}")
             return

@@ -120,12 +120,11 @@ class ServiceRegistry:
         """The names that are known, those without any instance left included."""
         return self._catalogue.services
 
-    def knows(self, name: str) -> bool:
-        """Whether that name is known, without any instance left too."""
-        return self._catalogue.knows(name)
-
     def spelled(self, host: str) -> str | None:
-        """The known service that is called ``host``, be it in another case, which is all that a URL's host says."""
+        """The known service that is called ``host``, be it in another case, which is all that a URL's host says.
+
+        Known is what was ever registered, without any instance left too; ``None`` for what was not.
+        """
         return self._catalogue.spelled(host)
 
     def discover(self, name: str, version: str | None = None, tags: Iterable[str] = ()) -> Endpoint:

@@ -26,9 +26,8 @@ class Watch:
 
     def forget(self) -> None:
         """Be as new, and end no later for it: in a forked child the thread does not run, and may have held the lock."""
-        self._changed = (
-            threading.Condition()
-        )  # guards what was ended and what is newest; the callback runs outside
+        # Guards what was ended and what is newest; the callback runs outside.
+        self._changed = threading.Condition()
         self._newest: list[Endpoint] | None = None
         self._thread = threading.Thread(
             target=self._run, name=f"otel-resilience-watch-{self.service}", daemon=True

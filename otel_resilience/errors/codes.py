@@ -72,9 +72,7 @@ def code_of(error: BaseException) -> str:
             or _table_code(error)
             or INTERNAL
         )
-    except (
-        Exception
-    ):  # what is read is somebody else's: it may be anything, and do anything when it is looked at
+    except Exception:  # somebody else's: it may be anything, and do anything when it is looked at
         return INTERNAL
 
 

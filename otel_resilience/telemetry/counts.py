@@ -43,9 +43,8 @@ class Counts:
 
     def add(self, metric: Metric, *values: Value) -> None:
         """One more for ``metric`` with ``values``, in the order of its attributes; ``None`` where an optional one is absent."""
-        if (
-            self._pid != os.getpid()
-        ):  # forked by a server that is no Python program, and calls no handler of Python's
+        # Forked by a server that is no Python program, and calls no handler of Python's.
+        if self._pid != os.getpid():
             self.forget()
         at = _ERROR_TYPE_AT.get(metric.name)
         with self._lock:

@@ -82,7 +82,11 @@ def test_toml_faults_have_no_line(tmp_path: Path) -> None:
         ),
         (
             "services: {a: {retry: {on: []}}}",
-            "line 1: services.a.retry.on: must be a list of error codes (UPPER_SNAKE, at most 63 characters), at least one, got a list",
+            "line 1: services.a.retry.on: must be a list of error codes (UPPER_SNAKE, at most 63 characters), at least one, got an empty list",
+        ),
+        (
+            "services: {a: {retry: {on: [HTTP_503, db down]}}}",
+            "line 1: services.a.retry.on[1]: must be an error code (UPPER_SNAKE, at most 63 characters), got 'db down'",
         ),
         (
             "services: {a: {retry: {max_attempts: 1.0}}}",
@@ -134,7 +138,8 @@ def test_paths_as_people_write_them() -> None:
         (None, "nothing"),
         (True, "true"),
         ({}, "a map"),
-        ([], "a list"),
+        ([], "an empty list"),
+        ([1], "a list"),
         ("x\n", "'x\\n'"),
     ],
 )

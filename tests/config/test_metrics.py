@@ -23,8 +23,8 @@ def test_lists_are_read() -> None:
     ("written", "fault"),
     [
         ("root_services: ledger", "metrics.root_services: must be a list of names of services, got 'ledger'"),
-        ("root_services: [1]", "metrics.root_services: must be a list of names of services"),
-        ("root_codes: [odd]", "metrics.root_codes: must be a list of error codes"),
+        ("root_services: [1]", "metrics.root_services[0]: must be the name of a service, got 1"),
+        ("root_codes: [odd, OK]", "metrics.root_codes[0]: must be an error code"),
         ("roots: []", "metrics.roots: unknown key"),
     ],
 )

@@ -181,11 +181,11 @@ def test_the_endpoints_of_a_policy_file(tmp_path) -> None:  # type: ignore[no-un
 
 def test_who_is_there_and_who_is_known() -> None:
     with ServiceRegistry() as registry:
-        assert not registry.knows("payments")
+        assert registry.spelled("payments") is None
         with registry.register(info(1)), registry.register(info(2)):
-            assert registry.knows("payments")
+            assert registry.spelled("payments") == "payments"
             assert ports(registry.instances("payments")) == [1, 2]
-        assert registry.knows("payments"), "its last instance has gone"
+        assert registry.spelled("payments") == "payments", "its last instance has gone"
         assert registry.instances("payments") == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from otel_resilience import DomainError, ErrorChain, ErrorPropagator, Hop, RemoteError, error_chain
@@ -127,3 +129,9 @@ def test_a_message_without_headers_has_none() -> None:
 def test_a_garbled_carrier_is_ignored() -> None:
     assert ErrorPropagator("orders").extract({"error-chain": '"unclosed'}) is None
     assert ErrorPropagator("orders").extract({}) is None
+
+
+def test_a_carrier_without_a_chain_makes_no_remote_error() -> None:
+    nothing: Any = ErrorPropagator("orders").extract({})
+    with pytest.raises(TypeError, match="of a carrier that had one, got None"):
+        RemoteError(nothing)

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from otel_resilience import ErrorChain, Fallback, Hop, Pipeline, Retry, RetryBudget, Timeout
-from otel_resilience.context import request
 from otel_resilience.context.request import MOST_FAILURES, Request
 from otel_resilience.errors.adopt import attach
 from otel_resilience.errors.failed_call import FailedCall, remember
 from otel_resilience.policies.retry.backoff import Backoff
+from tests.in_hand import request_in_hand
 from tests.worlds import World
 
 LEDGER = ErrorChain.of(Hop(service="ledger", code="DB_UNAVAILABLE"))
@@ -24,10 +24,8 @@ LEDGER = ErrorChain.of(Hop(service="ledger", code="DB_UNAVAILABLE"))
 
 @pytest.fixture
 def in_hand() -> Iterator[Request]:
-    current = Request()
-    token = request.enter(current)
-    yield current
-    request.leave(token)
+    with request_in_hand() as current:
+        yield current
 
 
 def unguarded(code: str = "HTTP_503") -> None:

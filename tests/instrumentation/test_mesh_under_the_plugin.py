@@ -43,12 +43,6 @@ def instrumented(settings: Settings) -> Iterator[None]:
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
-        yield running
-
-
-@pytest.fixture
 def rpc_server() -> Iterator[RpcServer]:
     with RpcServer() as running:
         yield running

@@ -261,5 +261,5 @@ def test_a_service_that_is_forgotten_during_a_call_takes_no_errors_place(
         with pytest.raises(ConnectionError) as caught:
             mesh.call("payments", "charge", fail)
         assert caught.value is error
-        assert not mesh.registry.knows("payments")
+        assert mesh.registry.spelled("payments") is None
         assert list(mesh.ejected()) == []

@@ -15,12 +15,11 @@ from otel_resilience import (
     ServiceTimeoutError,
     Timeout,
 )
-from otel_resilience.context import request
-from otel_resilience.context.request import Request
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.hop import Hop
 from otel_resilience.telemetry.chain_on_span import record_chain
 from otel_resilience.testing import ManualClock
+from tests.in_hand import request_in_hand
 from tests.telemetry.clients import (
     HTTP,
     LEDGER_SPAN,
@@ -86,17 +85,12 @@ def test_the_root_outside_of_a_request_is_the_call_itself_and_has_no_link(observ
 
 def test_the_root_inside_a_request_is_its_server_span(observatory: Observatory) -> None:
     guard = Pipeline("spans.server", trace=True)
-    token = request.enter(Request())
-    try:
-        with (
-            observatory.tracer().start_as_current_span("POST /orders", kind=SpanKind.SERVER) as server,
-            pytest.raises(OSError, match="away"),
-        ):
-            guard.call(fail, OSError("away"))
-        current = request.current()
-        assert current is not None
-    finally:
-        request.leave(token)
+    with (
+        request_in_hand() as current,
+        observatory.tracer().start_as_current_span("POST /orders", kind=SpanKind.SERVER) as server,
+        pytest.raises(OSError, match="away"),
+    ):
+        guard.call(fail, OSError("away"))
     trace_id, span_id = ids(observatory.span("POST /orders"))
     assert current.span == (trace_id, span_id)
     call = observatory.span("execute spans.server")
@@ -114,16 +108,10 @@ def test_a_chain_on_the_roots_own_span_has_no_link(observatory: Observatory) -> 
         context = server.get_span_context()
         root = (trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id))
         guard = Pipeline("spans.own")
-        token = request.enter(Request())
-        try:
+        with request_in_hand() as current:
             with pytest.raises(OSError, match="away"):
                 guard.call(fail, OSError("away"))
-            current = request.current()
-            assert current is not None
-            assert current.failures
             record_chain(server, current.failures[-1].chain(*root), "HTTP_500")
-        finally:
-            request.leave(token)
     span = observatory.span("GET /account")
     told = dict(span.attributes or {})
     assert told["resilience.error.code"] == "HTTP_500"

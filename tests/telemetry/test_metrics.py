@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from otel_resilience import CircuitBreaker, CircuitOpenError, Pipeline, Retry, RetryBudget, Timeout
-from otel_resilience.context import request
-from otel_resilience.context.request import Request
 from otel_resilience.events import FieldDiscarded
 from otel_resilience.listener import LISTENERS
 from otel_resilience.testing import ManualClock
+from tests.in_hand import request_in_hand
 from tests.telemetry.clients import HTTP, Response, get, ledger_chain
 from tests.telemetry.observatory import Observatory, attributes
 from tests.telemetry.points import AT_ONCE, fail, of
@@ -137,13 +136,10 @@ def test_a_failed_call_outside_of_a_request_counts_as_an_error_by_its_root(obser
 
 def test_inside_a_request_only_its_answer_counts_as_an_error(observatory: Observatory) -> None:
     guard = Pipeline("metrics.answered", trace=True)
-    token = request.enter(Request())
-    try:
+    with request_in_hand():
         guard.execute(get(observatory.tracer(), Response(503, ledger_chain())), dialect=HTTP)
         assert observatory.points("resilience.errors") == {}
         observatory.telemetry.errors.count(ledger_chain(), "502")
-    finally:
-        request.leave(token)
     assert list(observatory.points("resilience.errors").values()) == [1]
 
 

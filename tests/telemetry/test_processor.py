@@ -10,11 +10,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
 from otel_resilience import Pipeline, ServiceTimeoutError
-from otel_resilience.context import attempt, correlation, request
+from otel_resilience.context import attempt, correlation
 from otel_resilience.context.attempt import Attempt
-from otel_resilience.context.request import Request
 from otel_resilience.telemetry import parents
 from otel_resilience.telemetry.processor import SpanProcessor
+from tests.in_hand import request_in_hand
 from tests.telemetry.observatory import Observatory
 
 REMOTE = NonRecordingSpan(SpanContext(0xA1, 0xB2, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)))
@@ -57,15 +57,11 @@ def test_an_attempt_without_a_call_of_ours_says_nothing(observatory: Observatory
 
 def test_the_first_server_span_of_a_request_is_its_span(observatory: Observatory) -> None:
     tracer = observatory.tracer()
-    current = Request()
-    token = request.enter(current)
-    try:
+    with request_in_hand() as current:
         tracer.start_span("work").end()
         assert current.span is None
         with tracer.start_as_current_span("POST /orders", kind=SpanKind.SERVER) as server:
             tracer.start_span("a server inside", kind=SpanKind.SERVER).end()
-    finally:
-        request.leave(token)
     context = server.get_span_context()
     assert current.span == (trace.format_trace_id(context.trace_id), hex_id(server))
 

@@ -29,11 +29,13 @@ from otel_resilience import (
     ServiceMesh,
     Timeout,
 )
-from otel_resilience.context import deadline, request
+from otel_resilience.context import deadline
+from otel_resilience.context.request import Request
 from otel_resilience.telemetry import names
 from otel_resilience.testing import ManualClock
 from otel_resilience_instrumentation._received import read_chain
 from tests.discovery.instances import info
+from tests.in_hand import request_in_hand
 from tests.mesh.meshes import Dependency, register
 from tests.telemetry.observatory import Observatory
 from tests.telemetry.points import AT_ONCE, fail
@@ -129,11 +131,8 @@ def suppressed(world: World) -> None:
     refused(CircuitOpenError, Pipeline("values.suppressed", retry(on=Exception), opening), fail)
     with pytest.raises(OSError, match="away"):
         Pipeline("values.suppressed", retry()).execute(fail, not_replayable="not_idempotent")
-    token = request.enter(request.Request(attempt=2))
-    try:
+    with request_in_hand(Request(attempt=2)):
         refused(OSError, Pipeline("values.suppressed", retry()), fail)
-    finally:
-        request.leave(token)
 
 
 def rejections(world: World) -> None:

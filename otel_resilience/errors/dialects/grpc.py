@@ -41,8 +41,8 @@ class CallCancelled(BaseException):
         self.error = error
 
 
-class LocalRpcError(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg]  # not generic at run time
-    """An RPC that ended here, before or without an answer: raised by calls, and what futures and streams of it are."""
+class EndedHere:
+    """What an RPC says of itself that ended here, before or without an answer."""
 
     status = grpc.StatusCode.UNAVAILABLE
 
@@ -54,6 +54,10 @@ class LocalRpcError(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type
 
     def debug_error_string(self) -> str:
         return ""
+
+
+class LocalRpcError(EndedHere, grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg]  # not generic at run time
+    """Raised by calls that ended here, and what futures and streams of them are."""
 
     def initial_metadata(self) -> Any:
         return ()

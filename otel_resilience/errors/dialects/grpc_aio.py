@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
-from otel_resilience.errors.dialects.grpc import CallCancelled, GrpcDialect
+from otel_resilience.errors.dialects.grpc import CallCancelled, EndedHere, GrpcDialect
 from otel_resilience.outcome import Failure, Result, Success
 
 T = TypeVar("T")
@@ -17,19 +17,8 @@ T = TypeVar("T")
 _CANCELLED_HERE = frozenset({"Locally cancelled by application!", "Cancelled upon garbage collection!"})
 
 
-class LocalAioRpcError(grpc.aio.AioRpcError):
+class LocalAioRpcError(EndedHere, grpc.aio.AioRpcError):
     """An RPC that ended here, before or without an answer."""
-
-    status = grpc.StatusCode.UNAVAILABLE
-
-    def code(self) -> grpc.StatusCode:
-        return self.status
-
-    def details(self) -> str:
-        return str(self)
-
-    def debug_error_string(self) -> str:
-        return ""
 
     def initial_metadata(self) -> Any:
         return grpc.aio.Metadata()

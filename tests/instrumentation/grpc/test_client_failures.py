@@ -12,12 +12,11 @@ from typing import Any
 import grpc
 import pytest
 
-from otel_resilience.context import request
-from otel_resilience.context.request import Request
 from otel_resilience.events import ExecutionFinished
 from otel_resilience.outcome import Outcome
 from otel_resilience.testing import Recorder
 from otel_resilience_instrumentation._settings import Runtime
+from tests.in_hand import request_in_hand
 from tests.instrumentation.grpc.policies import BREAKER
 from tests.instrumentation.grpc.rpc_server import Client, RpcServer
 
@@ -41,15 +40,13 @@ def test_a_port_that_refuses_is_an_unavailable_root_of_our_own(client: Client, s
         held.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{held.getsockname()[1]}"
         settings(f'services: {{ledger: {{match: ["{target}"], timeout: 5s}}}}')
-        current = Request()
-        token = request.enter(current)
-        try:
-            with Client(target) as lost, pytest.raises(grpc.RpcError) as caught:
-                lost.get(b"x")
-        finally:
-            request.leave(token)
+        with (
+            request_in_hand() as current,
+            Client(target) as lost,
+            pytest.raises(grpc.RpcError) as caught,
+        ):
+            lost.get(b"x")
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert current.failures
     assert (current.failures[-1].code, current.failures[-1].kind) == ("UNAVAILABLE", "remote")
     assert current.failures[-1].received is None
 
@@ -119,17 +116,17 @@ def test_a_process_that_is_killed_in_mid_call_is_an_unavailable_root_of_our_own(
         settings(f'services: {{ledger: {{match: ["{target}"], timeout: 20s}}}}')
         killing = threading.Thread(target=lambda: (lines.readline(), process.kill()))
         killing.start()
-        current = Request()
-        token = request.enter(current)
         try:
-            with Client(target) as doomed, pytest.raises(grpc.RpcError) as caught:
+            with (
+                request_in_hand() as current,
+                Client(target) as doomed,
+                pytest.raises(grpc.RpcError) as caught,
+            ):
                 doomed.get(b"x")
         finally:
-            request.leave(token)
             process.kill()
             killing.join()
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert current.failures
     assert (current.failures[-1].code, current.failures[-1].kind) == ("UNAVAILABLE", "remote")
 
 

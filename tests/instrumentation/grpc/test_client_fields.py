@@ -11,14 +11,14 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
-from otel_resilience.context import correlation, request
-from otel_resilience.context.request import Request
+from otel_resilience.context import correlation
 from otel_resilience.errors.adopt import error_chain
 from otel_resilience.errors.codes import code_of
 from otel_resilience.errors.hop import HopKind
 from otel_resilience.events import ExecutionFinished, FieldDiscarded
 from otel_resilience.testing import Recorder
 from otel_resilience_instrumentation._settings import Runtime
+from tests.in_hand import request_in_hand
 from tests.instrumentation.grpc.policies import CHAIN, FINAL_CHAIN, THREE_ATTEMPTS
 from tests.instrumentation.grpc.rpc_server import Client, RpcServer, aborting
 
@@ -61,14 +61,8 @@ def test_the_root_of_the_peers_chain_decides_on_another_try(
 
 def test_a_failed_call_is_remembered_by_the_request_in_hand(server: RpcServer, client: Client) -> None:
     server.handler = aborting(grpc.StatusCode.UNAVAILABLE, error_chain=CHAIN)
-    current = Request()
-    token = request.enter(current)
-    try:
-        with pytest.raises(grpc.RpcError):
-            client.get(b"x")
-    finally:
-        request.leave(token)
-    assert current.failures
+    with request_in_hand() as current, pytest.raises(grpc.RpcError):
+        client.get(b"x")
     assert current.failures[-1].received is not None
     assert current.failures[-1].code == "UNAVAILABLE"
 
@@ -161,22 +155,17 @@ def test_a_reason_takes_nothing_from_the_status_it_came_with(
 
 def test_a_deadline_that_has_a_reason_is_a_timeout(server: RpcServer, client: Client) -> None:
     server.handler = aborting_out_of_stock(grpc.StatusCode.DEADLINE_EXCEEDED)
-    current = Request()
-    token = request.enter(current)
-    try:
-        with pytest.raises(grpc.RpcError):
-            client.get(b"x")
-    finally:
-        request.leave(token)
-    assert current.failures
+    with request_in_hand() as current, pytest.raises(grpc.RpcError):
+        client.get(b"x")
     assert (current.failures[-1].code, current.failures[-1].kind) == ("OUT_OF_STOCK", HopKind.TIMEOUT)
 
 
-def aborting_out_of_stock(code: grpc.StatusCode) -> Callable[[Any, grpc.ServicerContext], Any]:
-    info = b"\x0a\x0cOUT_OF_STOCK\x12\x08shop.com"
-    kind = b"type.googleapis.com/google.rpc.ErrorInfo"
-    detail = b"\x0a" + bytes([len(kind)]) + kind + b"\x12" + bytes([len(info)]) + info
-    status = b"\x1a" + bytes([len(detail)]) + detail
+def aborting_out_of_stock(
+    code: grpc.StatusCode, domain: str = "shop.com"
+) -> Callable[[Any, grpc.ServicerContext], Any]:
+    detail = AnyMessage()
+    detail.Pack(ErrorInfo(reason="OUT_OF_STOCK", domain=domain))
+    status = Status(code=code.value[0], details=[detail]).SerializeToString()
 
     def handler(message: Any, context: grpc.ServicerContext) -> Any:
         context.set_trailing_metadata((("grpc-status-details-bin", status),))
@@ -188,15 +177,7 @@ def aborting_out_of_stock(code: grpc.StatusCode) -> Callable[[Any, grpc.Servicer
 def test_the_name_that_such_a_peer_gives_itself_is_cut_as_every_name_from_a_wire(
     server: RpcServer, client: Client
 ) -> None:
-    detail = AnyMessage()
-    detail.Pack(ErrorInfo(reason="OUT_OF_STOCK", domain="a\nb" + "ü" * 4000))
-    status = Status(code=14, details=[detail]).SerializeToString()
-
-    def handler(message: Any, context: grpc.ServicerContext) -> Any:
-        context.set_trailing_metadata((("grpc-status-details-bin", status),))
-        context.abort(grpc.StatusCode.UNAVAILABLE, "sold out")
-
-    server.handler = handler
+    server.handler = aborting_out_of_stock(grpc.StatusCode.UNAVAILABLE, domain="a\nb" + "ü" * 4000)
     with pytest.raises(grpc.RpcError) as caught:
         client.get(b"x")
     chain = error_chain(caught.value)

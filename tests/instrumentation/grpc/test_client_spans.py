@@ -11,24 +11,30 @@ import pytest
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
 
-from otel_resilience.context import service
 from otel_resilience.events import ExecutionFinished
 from otel_resilience.testing import Recorder
 from otel_resilience_instrumentation._grpc_channel import GuardedChannel
 from otel_resilience_instrumentation._settings import Runtime
 from otel_resilience_instrumentation.grpc import GrpcInstrumentor
-from tests.instrumentation.grpc.rpc_server import SERVICE, Client, RpcServer, aborting
+from tests.instrumentation.grpc.policies import THREE_ATTEMPTS, failing
+from tests.instrumentation.grpc.rpc_server import Client, RpcServer, aborting
+from tests.instrumentation.grpc.span_trees import (
+    GET,
+    ROOT,
+    assert_it_tells_of_the_root,
+    assert_not_found_by_the_conventions,
+    assert_official_for_the_one_before_the_last,
+    assert_one_attempt,
+    assert_two_attempts_failed_and_the_third_did_not,
+)
 
 Settings = Callable[..., Runtime]
 
 ORIGINAL = grpc.insecure_channel, grpc.secure_channel, grpc.server
-
-GET = f"{SERVICE}/Get"
 
 
 def apply(*names: str) -> None:
@@ -59,10 +65,7 @@ def server() -> Iterator[RpcServer]:
 
 @pytest.fixture
 def guarded(settings: Settings) -> None:
-    settings(
-        "services: {ledger: {match: ['grpc:shop.v1.Ledger'], operations: {Get: {idempotent: true}}, "
-        "retry: {max_attempts: 3, backoff: {initial: 1ms, jitter: none}, budget: {min_per_second: 1000}}}}"
-    )
+    settings(THREE_ATTEMPTS)
 
 
 LOADED = {
@@ -75,18 +78,6 @@ LOADED = {
 }
 
 
-def failing(times: int) -> Callable[[Any, grpc.ServicerContext], bytes]:
-    left = iter([grpc.StatusCode.UNAVAILABLE] * times)
-
-    def handler(message: Any, context: grpc.ServicerContext) -> bytes:
-        code = next(left, None)
-        if code is not None:
-            context.abort(code, "not yet")
-        return b"ok"
-
-    return handler
-
-
 @pytest.mark.parametrize("order", LOADED)
 def test_the_same_tree_in_every_order(
     order: str, guarded: None, server: RpcServer, spans: InMemorySpanExporter
@@ -95,19 +86,7 @@ def test_the_same_tree_in_every_order(
     server.handler = failing(2)
     with Client(server.target) as client:
         assert client.get(b"x") == b"ok"
-    *attempts, call = spans.get_finished_spans()
-    assert (call.name, call.kind, call.parent) == ("execute ledger", SpanKind.INTERNAL, None)
-    assert [(span.name.removeprefix("/"), span.kind) for span in attempts] == [(GET, SpanKind.CLIENT)] * 3
-    assert {span.parent.span_id for span in attempts if span.parent} == {call.context.span_id}
-    assert [_of(span, "resilience.attempt.number") for span in attempts] == [1, 2, 3]
-    assert [_of(span, "http.request.resend_count") for span in attempts] == [None, None, None]
-    assert [span.status.status_code for span in attempts] == [
-        StatusCode.ERROR,
-        StatusCode.ERROR,
-        StatusCode.UNSET,
-    ]
-    on_the_wire = [asked.get("traceparent").split("-")[2] for asked in server.asked]
-    assert on_the_wire == [f"{span.context.span_id:016x}" for span in attempts]
+    assert_two_attempts_failed_and_the_third_did_not(spans.get_finished_spans(), server)
 
 
 @pytest.mark.parametrize("order", LOADED)
@@ -124,11 +103,7 @@ def test_the_same_tree_for_calls_that_end_elsewhere(
             client.sum(iter([b"a"]))
         else:
             assert len(list(getattr(client, kind)(b"x" if kind == "list" else iter([b"a"])))) == 1
-    attempt, call = sorted(spans.get_finished_spans(), key=lambda span: span.kind is SpanKind.INTERNAL)
-    assert (call.name, attempt.kind) == ("execute ledger", SpanKind.CLIENT)
-    assert attempt.parent is not None
-    assert attempt.parent.span_id == call.context.span_id
-    assert server.asked[0].get("traceparent").split("-")[2] == f"{attempt.context.span_id:016x}"
+    assert_one_attempt(spans.get_finished_spans(), server)
 
 
 @pytest.mark.parametrize(
@@ -154,15 +129,7 @@ def test_a_channel_keeps_the_client_spans_that_it_was_made_with(
             apply("-official")
             early.get(b"x")
             late.get(b"x")
-    scopes = [
-        span.instrumentation_scope.name for span in spans.get_finished_spans() if span.instrumentation_scope
-    ]
-    assert scopes == [
-        "otel_resilience",
-        "otel_resilience",
-        "opentelemetry.instrumentation.grpc",
-        "otel_resilience",
-    ]
+    assert_official_for_the_one_before_the_last(spans.get_finished_spans())
 
 
 def test_repeated_metadata_survives_the_official_one(guarded: None, server: RpcServer) -> None:
@@ -181,36 +148,17 @@ def test_our_client_span_by_the_conventions(
     with Client(server.target) as client, pytest.raises(grpc.RpcError):
         client.get(b"x")
     (span,) = spans.get_finished_spans()
-    assert span.name == GET
-    assert dict(span.attributes or {}) == {
-        "rpc.system.name": "grpc",
-        "rpc.method": GET,
-        "server.address": "127.0.0.1",
-        "server.port": server.port,
-        "rpc.response.status_code": "NOT_FOUND",
-        "error.type": "NOT_FOUND",
-    }
-    assert span.status.status_code is StatusCode.ERROR
-    assert span.events == ()
+    assert_not_found_by_the_conventions(span, GET, server)
 
 
 def test_the_chain_stands_on_the_span_of_the_call(
     guarded: None, server: RpcServer, spans: InMemorySpanExporter
 ) -> None:
     apply("+ours")
-    trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-    server.handler = aborting(
-        grpc.StatusCode.UNAVAILABLE, error_chain=f'"ledger";c=DB_UNAVAILABLE;t="{trace_id}";s="{span_id}"'
-    )
+    server.handler = aborting(grpc.StatusCode.UNAVAILABLE, error_chain=ROOT)
     with Client(server.target) as client, pytest.raises(grpc.RpcError):
         client.get(b"x")
-    call = spans.get_finished_spans()[-1]
-    assert _of(call, "resilience.error.chain.services") == ("ledger", service.current().name)
-    assert _of(call, "resilience.error.chain.codes") == ("DB_UNAVAILABLE", "UNAVAILABLE")
-    assert _of(call, "error.type") == "UNAVAILABLE"
-    assert _of(call, "service.peer.name") == "ledger"
-    assert call.status.status_code is StatusCode.ERROR
-    assert [f"{link.context.span_id:016x}" for link in call.links] == [span_id]
+    assert_it_tells_of_the_root(spans.get_finished_spans()[-1])
 
 
 class Collector(grpc.GenericRpcHandler):
@@ -250,7 +198,3 @@ def test_the_exporters_own_calls_are_never_guarded(
     assert method.endswith("TraceService/Export")
     assert {"resilience", "traceparent"} & set(metadata) == set()
     assert recorder.of(ExecutionFinished) == []
-
-
-def _of(span: ReadableSpan, name: str) -> Any:
-    return (span.attributes or {}).get(name)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from otel_resilience.context import request
 from otel_resilience.context.request import Request
 from otel_resilience_instrumentation._settings import Runtime
 from otel_resilience_instrumentation.requests import RequestsInstrumentor
+from tests.in_hand import request_in_hand
 from tests.instrumentation.http_server import ScriptedServer
 from tests.instrumentation.requests.exchange import Settings
 
@@ -30,7 +30,5 @@ def policies(settings: Settings, server: ScriptedServer) -> Callable[[str], Runt
 
 @pytest.fixture
 def in_hand() -> Iterator[Request]:
-    current = Request()
-    token = request.enter(current)
-    yield current
-    request.leave(token)
+    with request_in_hand() as current:
+        yield current

@@ -8,12 +8,11 @@ from typing import Any
 import grpc
 import pytest
 
-from otel_resilience.context import request
-from otel_resilience.context.request import Request
 from otel_resilience.errors.adopt import error_chain
 from otel_resilience.exceptions import CircuitOpenError, ServiceTimeoutError
 from otel_resilience.outcome import Outcome
 from otel_resilience_instrumentation._settings import Runtime
+from tests.in_hand import request_in_hand
 from tests.instrumentation.grpc.parked.settled import POLICIES, Settled, waiting
 from tests.instrumentation.grpc.rpc_server import Client, RpcServer, aborting
 
@@ -71,19 +70,17 @@ def test_what_succeeds_is_one_success(server: RpcServer, client: Client, read: M
 @pytest.mark.parametrize("read", KINDS)
 def test_what_fails_is_sent_once_with_its_chain_read(server: RpcServer, client: Client, read: Make) -> None:
     server.handler = aborting(grpc.StatusCode.UNAVAILABLE, error_chain=CHAIN)
-    current = Request()
-    token = request.enter(current)
-    try:
-        with Settled() as settled, pytest.raises(grpc.RpcError) as caught:
-            read(client)
-    finally:
-        request.leave(token)
+    with (
+        request_in_hand() as current,
+        Settled() as settled,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
+        read(client)
     assert settled.outcomes() == [Outcome.FAILURE]
     assert len(server.asked) == 1
     found = error_chain(caught.value)
     assert found is not None
     assert found.root_cause_code == "DB_UNAVAILABLE"
-    assert current.failures
     assert current.failures[-1].received == found
 
 
@@ -119,15 +116,9 @@ def test_unguarded_ones_carry_fields_and_are_remembered(
     settings()
     server.handler = aborting(grpc.StatusCode.UNAVAILABLE, error_chain=CHAIN)
     for read in KINDS:
-        current = Request()
-        token = request.enter(current)
-        try:
-            with pytest.raises(grpc.RpcError) as caught:
-                read(client)
-        finally:
-            request.leave(token)
+        with request_in_hand() as current, pytest.raises(grpc.RpcError) as caught:
+            read(client)
         assert error_chain(caught.value) is not None
-        assert current.failures
         assert current.failures[-1].code == "UNAVAILABLE"
     assert {asked.get("resilience") for asked in server.asked} == {"chain"}
     assert {asked.time_remaining is None or asked.time_remaining > 1e9 for asked in server.asked} == {True}

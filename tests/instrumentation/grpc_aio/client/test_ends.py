@@ -49,9 +49,8 @@ async def test_who_cancels_gets_his_cancellation(
         with pytest.raises(asyncio.CancelledError):
             await task
         assert await settled.outcomes() == [Outcome.CANCELLED]
-    if (
-        not official or read in STREAMS
-    ):  # its interceptor lets a call with one answer go on, that nobody waits for
+    # The official interceptor lets a call with one answer go on, that nobody waits for.
+    if not official or read in STREAMS:
         await handler.was_left()
 
 

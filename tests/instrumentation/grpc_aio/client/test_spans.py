@@ -10,14 +10,21 @@ import grpc.aio
 import pytest
 from grpc.aio._channel import Channel
 from opentelemetry.instrumentation.grpc import GrpcAioInstrumentorClient, GrpcAioInstrumentorServer
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from otel_resilience.context import service
 from otel_resilience_instrumentation.grpc_aio import GrpcAioInstrumentor
-from tests.instrumentation.grpc.policies import failing, waiting
+from tests.instrumentation.grpc.policies import THREE_ATTEMPTS, failing, waiting
 from tests.instrumentation.grpc.rpc_server import RpcServer, aborting
+from tests.instrumentation.grpc.span_trees import (
+    ROOT,
+    assert_it_tells_of_the_root,
+    assert_not_found_by_the_conventions,
+    assert_official_for_the_one_before_the_last,
+    assert_one_attempt,
+    assert_two_attempts_failed_and_the_third_did_not,
+    of,
+)
 from tests.instrumentation.grpc_aio.client.calling import GET, PARKED, STREAMS, AioClient, Read
 from tests.instrumentation.grpc_aio.client.conftest import PATCHED, Settings
 
@@ -58,10 +65,7 @@ def restored() -> Iterator[None]:
 
 @pytest.fixture
 def guarded(settings: Settings) -> None:
-    settings(
-        "services: {ledger: {match: ['grpc:shop.v1.Ledger'], operations: {Get: {idempotent: true}}, "
-        "retry: {max_attempts: 3, backoff: {initial: 1ms, jitter: none}, budget: {min_per_second: 1000}}}}"
-    )
+    settings(THREE_ATTEMPTS)
 
 
 LOADED = {
@@ -82,19 +86,7 @@ async def test_the_same_tree_in_every_order(
     server.handler = failing(2)
     async with AioClient(server.target) as client:
         assert await client.get(b"x") == b"ok"
-    *attempts, call = spans.get_finished_spans()
-    assert (call.name, call.kind, call.parent) == ("execute ledger", SpanKind.INTERNAL, None)
-    assert [(span.name.removeprefix("/"), span.kind) for span in attempts] == [(GET, SpanKind.CLIENT)] * 3
-    assert {span.parent.span_id for span in attempts if span.parent} == {call.context.span_id}
-    assert [_of(span, "resilience.attempt.number") for span in attempts] == [1, 2, 3]
-    assert [_of(span, "http.request.resend_count") for span in attempts] == [None, None, None]
-    assert [span.status.status_code for span in attempts] == [
-        StatusCode.ERROR,
-        StatusCode.ERROR,
-        StatusCode.UNSET,
-    ]
-    on_the_wire = [asked.get("traceparent").split("-")[2] for asked in server.asked]
-    assert on_the_wire == [f"{span.context.span_id:016x}" for span in attempts]
+    assert_two_attempts_failed_and_the_third_did_not(spans.get_finished_spans(), server)
 
 
 @pytest.mark.parametrize("order", LOADED)
@@ -106,12 +98,7 @@ async def test_the_same_tree_for_calls_that_are_guarded_from_begin_to_end(
     server.handler = lambda message, context: [b"1"] if read in STREAMS else b"1"
     async with AioClient(server.target) as client:
         assert await read(client) == b"1"
-    attempt, call = sorted(spans.get_finished_spans(), key=lambda span: span.kind is SpanKind.INTERNAL)
-    assert (call.name, attempt.kind) == ("execute ledger", SpanKind.CLIENT)
-    assert attempt.parent is not None
-    assert attempt.parent.span_id == call.context.span_id
-    assert _of(attempt, "resilience.attempt.number") == 1
-    assert server.asked[0].get("traceparent").split("-")[2] == f"{attempt.context.span_id:016x}"
+    assert_one_attempt(spans.get_finished_spans(), server)
 
 
 @pytest.mark.parametrize("order", ["ours alone", "ours first"])
@@ -127,7 +114,7 @@ async def test_an_attempt_that_our_timeout_ends_has_its_span(
     attempt, call = spans.get_finished_spans()
     assert (call.name, attempt.kind) == ("execute ledger", SpanKind.CLIENT)
     assert attempt.status.status_code is StatusCode.ERROR
-    said = _of(attempt, "rpc.response.status_code" if order == "ours alone" else "rpc.grpc.status_code")
+    said = of(attempt, "rpc.response.status_code" if order == "ours alone" else "rpc.grpc.status_code")
     assert said in ("DEADLINE_EXCEEDED", grpc.StatusCode.DEADLINE_EXCEEDED.value[0])
 
 
@@ -154,15 +141,7 @@ async def test_a_channel_keeps_the_client_spans_that_it_was_made_with(
             apply("-official")
             await early.get(b"x")
             await late.get(b"x")
-    scopes = [
-        span.instrumentation_scope.name for span in spans.get_finished_spans() if span.instrumentation_scope
-    ]
-    assert scopes == [
-        "otel_resilience",
-        "otel_resilience",
-        "opentelemetry.instrumentation.grpc",
-        "otel_resilience",
-    ]
+    assert_official_for_the_one_before_the_last(spans.get_finished_spans())
 
 
 @pytest.mark.parametrize("read", ["get", "list"])
@@ -177,17 +156,7 @@ async def test_our_client_span_by_the_conventions(
             await (client.get(b"x") if read == "get" else client.list(b"x").read())
     (span,) = spans.get_finished_spans()
     name = GET if read == "get" else GET.replace("Get", "List")
-    assert span.name == name
-    assert dict(span.attributes or {}) == {
-        "rpc.system.name": "grpc",
-        "rpc.method": name,
-        "server.address": "127.0.0.1",
-        "server.port": server.port,
-        "rpc.response.status_code": "NOT_FOUND",
-        "error.type": "NOT_FOUND",
-    }
-    assert span.status.status_code is StatusCode.ERROR
-    assert span.events == ()
+    assert_not_found_by_the_conventions(span, name, server)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +173,7 @@ async def test_our_client_span_of_a_call_that_was_cancelled(
         call.cancel()
         assert await call.code() is grpc.StatusCode.CANCELLED
     (span,) = [each for each in spans.get_finished_spans() if each.kind is SpanKind.CLIENT]
-    assert _of(span, "rpc.response.status_code") == _of(span, "error.type") == "CANCELLED"
+    assert of(span, "rpc.response.status_code") == of(span, "error.type") == "CANCELLED"
 
 
 @pytest.mark.parametrize(
@@ -220,29 +189,16 @@ async def test_our_client_span_of_a_call_that_could_not_be_sent(
             await client.get(b"x", metadata=[("No Key", "x")])
     span = spans.get_finished_spans()[0]
     assert span.kind is SpanKind.CLIENT
-    assert _of(span, "rpc.response.status_code") is None
-    assert _of(span, "error.type") == "grpc._cython.cygrpc.ExecuteBatchError"
+    assert of(span, "rpc.response.status_code") is None
+    assert of(span, "error.type") == "grpc._cython.cygrpc.ExecuteBatchError"
 
 
 async def test_the_chain_stands_on_the_span_of_the_call(
     guarded: None, server: RpcServer, spans: InMemorySpanExporter
 ) -> None:
     apply("+ours")
-    trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-    server.handler = aborting(
-        grpc.StatusCode.UNAVAILABLE, error_chain=f'"ledger";c=DB_UNAVAILABLE;t="{trace_id}";s="{span_id}"'
-    )
+    server.handler = aborting(grpc.StatusCode.UNAVAILABLE, error_chain=ROOT)
     async with AioClient(server.target) as client:
         with pytest.raises(grpc.aio.AioRpcError):
             await client.get(b"x")
-    call = spans.get_finished_spans()[-1]
-    assert _of(call, "resilience.error.chain.services") == ("ledger", service.current().name)
-    assert _of(call, "resilience.error.chain.codes") == ("DB_UNAVAILABLE", "UNAVAILABLE")
-    assert _of(call, "error.type") == "UNAVAILABLE"
-    assert _of(call, "service.peer.name") == "ledger"
-    assert call.status.status_code is StatusCode.ERROR
-    assert [f"{link.context.span_id:016x}" for link in call.links] == [span_id]
-
-
-def _of(span: ReadableSpan, name: str) -> Any:
-    return (span.attributes or {}).get(name)
+    assert_it_tells_of_the_root(spans.get_finished_spans()[-1])
