@@ -144,6 +144,48 @@ def test_the_stack_is_recorded_once_for_nested_guards(observatory: Observatory) 
     assert "exception.stacktrace" not in told_outside
 
 
+def test_an_exception_raised_from_one_on_record_is_the_same_story(observatory: Observatory) -> None:
+    outer, inner = Pipeline("events.wrapped", trace=True), Pipeline("events.wrapped.inside", trace=True)
+
+    def wrap() -> None:
+        try:
+            inner.call(fail)
+        except OSError as error:
+            raise LookupError("no stock") from error
+
+    with observatory.tracer().start_as_current_span("POST /charge", kind=SpanKind.SERVER):
+        with pytest.raises(LookupError) as caught:
+            outer.call(wrap)
+        answered_with(raised(caught.value))
+    stacks = ["exception.stacktrace" in told for _, _, told in log_events(observatory)]
+    assert stacks == [True, False]
+
+
+def test_an_exception_met_while_another_is_handled_is_a_story_of_its_own(observatory: Observatory) -> None:
+    inner = Pipeline("events.handled", trace=True)
+
+    def stumble() -> None:
+        try:
+            inner.call(fail)
+        except OSError:
+            {}["key"]
+
+    with observatory.tracer().start_as_current_span("job"), pytest.raises(KeyError):
+        Pipeline("events.stumbled", trace=True).call(stumble)
+    assert all("exception.stacktrace" in told for _, _, told in log_events(observatory))
+
+
+def test_a_stack_is_bounded_whatever_the_exception_says(observatory: Observatory) -> None:
+    def fail_at_length() -> None:
+        raise OSError("away" * 1_000_000)
+
+    with pytest.raises(OSError, match="away"):
+        Pipeline("events.long", trace=True).call(fail_at_length)
+    [(_, told)] = span_events(observatory, "execute events.long")
+    assert len(told["exception.stacktrace"]) < 70_000
+    assert "in fail_at_length" in told["exception.stacktrace"]
+
+
 def test_a_remote_failure_has_no_stack(observatory: Observatory) -> None:
     def remote() -> None:
         raise RemoteError(ledger_chain())
