@@ -101,16 +101,14 @@ class Timeout(Guard):
             return call.reject(full, policy_type=self.policy_type, reason="bulkhead_full")
         if not bounded.expired:
             return bounded.result
-        return self._ended(call, bounded, retryable=of_attempt)
+        return self._ended(call, bounded, seconds, retryable=of_attempt)
 
-    def _ended(self, call: Call, bounded: Bounded, *, retryable: bool) -> Result[Any]:
+    def _ended(self, call: Call, bounded: Bounded, seconds: float, *, retryable: bool) -> Result[Any]:
         result = bounded.result
         if isinstance(result, Success):
             call.late = True
         elif self._met_the_deadline(call, bounded, result.error):
-            error = ServiceTimeoutError(
-                f"{call.name} took longer than {self._seconds:g} s", retryable=retryable
-            )
+            error = ServiceTimeoutError(f"{call.name} took longer than {seconds:g} s", retryable=retryable)
             error.__cause__ = result.error
             result = Failure(error)
         elif isinstance(result.error, Exception) and not classify.is_rejection(result.error):
@@ -119,7 +117,7 @@ class Timeout(Guard):
             call.forget_reading()
         else:
             return result
-        self._announce(call, enforced=True)
+        self._announce(call, seconds, enforced=True)
         return result
 
     def _met_the_deadline(self, call: Call, bounded: Bounded, error: BaseException) -> bool:
@@ -133,11 +131,11 @@ class Timeout(Guard):
         began = call.clock.monotonic()
         result = yield from proceed()
         if call.clock.monotonic() - began >= self._seconds:
-            self._announce(call, enforced=False)
+            self._announce(call, self._seconds, enforced=False)
         return result
 
-    def _announce(self, call: Call, *, enforced: bool) -> None:
-        LISTENERS.announce(ExecutionTimedOut(name=call.name, seconds=self._seconds, enforced=enforced))
+    def _announce(self, call: Call, seconds: float, *, enforced: bool) -> None:
+        LISTENERS.announce(ExecutionTimedOut(name=call.name, seconds=seconds, enforced=enforced))
 
     def __repr__(self) -> str:
         return f"Timeout({self._seconds:g}{', thread=True' if self._thread else ''})"
