@@ -6,12 +6,17 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 
+from otel_resilience.context import deadline
+from otel_resilience.errors.limits import LONGEST_DEADLINE
+from otel_resilience.errors.reading import PLAIN
 from otel_resilience.flow.call import Call
 from otel_resilience.flow.effects import Flow, Proceed
 from otel_resilience.flow.guard import Guard
 from otel_resilience.outcome import Mode
 from otel_resilience.policies import checks
+from otel_resilience.policies.fallback.policy import Fallback
 from otel_resilience.policies.order import misplaced
+from otel_resilience.policies.timeout.policy import Timeout
 
 _log = logging.getLogger("otel_resilience")
 
@@ -55,8 +60,8 @@ class Pipeline(Guard):
         self._warnings = misplaced(tuple(_flat(policies)))
         for warning in self._warnings:
             _log.warning("pipeline %r: %s", name, warning)
-        innermost: _Compose = _innermost
-        self._fold = reduce(_around, reversed(policies), innermost)
+        self._fold = _folded(policies)
+        self._fold_inside = _folded(_with_inherited(policies))
 
     @property
     def policies(self) -> tuple[Guard, ...]:
@@ -83,7 +88,9 @@ class Pipeline(Guard):
         return "\n".join([*lines, *(f"  warning: {warning}" for warning in self._warnings)])
 
     def flow(self, call: Call, proceed: Proceed) -> Flow:
-        return self._fold(call, proceed)
+        if call.dialect is PLAIN or not call.enforced or deadline.expires_at() is None:
+            return self._fold(call, proceed)
+        return self._fold_inside(call, proceed)
 
     def __repr__(self) -> str:
         said = [repr(self._name), *map(repr, self._policies)]
@@ -97,6 +104,23 @@ class Pipeline(Guard):
 def _flat(policies: Iterable[Guard]) -> Iterator[Guard]:
     for policy in policies:
         yield from _flat(policy.policies) if isinstance(policy, Pipeline) else (policy,)
+
+
+#: For a client's call without a timeout of its own, made under a deadline: that one holds. As long as any is.
+_INHERITED = Timeout(LONGEST_DEADLINE / 1000)
+
+
+def _with_inherited(policies: tuple[Guard, ...]) -> tuple[Guard, ...]:
+    """``policies`` with the inherited deadline where a timeout of the whole call is, or would be: inside of fallbacks."""
+    at = next((at for at, each in enumerate(policies) if not isinstance(each, Fallback)), len(policies))
+    if at < len(policies) and isinstance(policies[at], Timeout):
+        return policies
+    return (*policies[:at], _INHERITED, *policies[at:])
+
+
+def _folded(policies: tuple[Guard, ...]) -> _Compose:
+    innermost: _Compose = _innermost
+    return reduce(_around, reversed(policies), innermost)
 
 
 def _innermost(call: Call, proceed: Proceed) -> Flow:

@@ -24,7 +24,7 @@ from otel_resilience.events import ExecutionFailed
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure
 from otel_resilience.telemetry import install as telemetry
-from otel_resilience.telemetry import parents
+from otel_resilience.telemetry import parents, safely
 from otel_resilience.telemetry.chain_on_span import record_chain
 from otel_resilience_instrumentation._ending import Ending
 from otel_resilience_instrumentation._inbound import InboundScope
@@ -96,7 +96,10 @@ def _tell(current: Request, ending: Ending, span: trace.Span) -> Answer | None:
     chain = redacted(whole)
     if chain is None:
         return None
-    record_chain(span, chain)
+    try:
+        record_chain(span, chain)
+    except Exception:  # the span is not ours, and the story goes on without it
+        safely.report("telling an error chain on the span of a request")
     telemetry.count_error(chain, _error_type(ending, reading))
     if not current.reads_chains:
         return Answer(chain=chain, field=None)

@@ -114,10 +114,9 @@ class ServedRpc(Generic[W]):
             return
         else:
             status = context.status or grpc.StatusCode.UNKNOWN
-        if status is grpc.StatusCode.OK:
-            return
         failed = status.name in codes.GRPC_FAILURES
-        complete_grpc(self._span, status, failed=failed)
+        if status is not grpc.StatusCode.OK:
+            complete_grpc(self._span, status, failed=failed)
         trailing = context.known_trailing_metadata()
         told = None
         if failed:

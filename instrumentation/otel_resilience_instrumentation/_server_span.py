@@ -1,4 +1,7 @@
-"""The SERVER span of the request in hand, drawn by the official instrumentation: made known to the request, and completed."""
+"""The SERVER span of the request in hand, drawn by the official instrumentation: made known to the request, and completed.
+
+A span may be anybody's: what it raises is reported, and takes nothing away from the request. Nothing here raises.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,20 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from otel_resilience.context import correlation
 from otel_resilience.context.request import Request
-from otel_resilience.telemetry import names
+from otel_resilience.telemetry import names, safely
 
 _GRPC_STATUS_CODE = "rpc.grpc.status_code"
 
 
 def adopt(request: Request, span: Span) -> None:
     """Let ``request`` know ``span``, and the span the correlation id, where our span processor could not."""
+    try:
+        _adopt(request, span)
+    except Exception:
+        safely.report("completing the span of a request")
+
+
+def _adopt(request: Request, span: Span) -> None:
     context = span.get_span_context()
     if not context.is_valid or getattr(span, "kind", SpanKind.SERVER) is not SpanKind.SERVER:
         return
@@ -32,6 +42,13 @@ def complete_grpc(span: Span, status: Any, *, failed: bool) -> None:
     The official instrumentation sees ``abort`` alone: ``abort_with_status`` and exceptions leave its span as
     that of a success.
     """
+    try:
+        _complete_grpc(span, status, failed=failed)
+    except Exception:
+        safely.report("completing the span of an RPC")
+
+
+def _complete_grpc(span: Span, status: Any, *, failed: bool) -> None:
     if not span.is_recording() or getattr(span, "kind", SpanKind.SERVER) is not SpanKind.SERVER:
         return
     span.set_attribute(_GRPC_STATUS_CODE, status.value[0])

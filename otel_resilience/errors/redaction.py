@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from otel_resilience.errors.chain import ErrorChain
@@ -20,8 +21,9 @@ def use_redactor(redact: Redact | None) -> Redact | None:
     """Let ``redact(hop)`` see every hop before it is sent to a peer, or shown on spans, metrics and events.
 
     It answers with the hop, with one that says less (``dataclasses.replace``), or with ``None``: the hop is left out,
-    and counted as omitted. One that raises lets nothing of that chain be seen. It is called for each hop of each
-    chain, in whatever thread, and must not block. ``None`` takes the hook away. Answers with the one before.
+    and counted as omitted; what it decides on retries is said by the first that is kept. One that raises lets nothing
+    of that chain be seen. It is called for each hop of each chain, in whatever thread, and must not block. ``None``
+    takes the hook away. Answers with the one before.
 
     Raises ``ConfigurationError`` for what cannot be called.
     """
@@ -38,11 +40,25 @@ def redacted(chain: ErrorChain) -> ErrorChain | None:
     if redact is None:
         return chain
     try:
-        kept = tuple(hop for hop in map(redact, chain.hops) if hop is not None)
+        shown = tuple(map(redact, chain.hops))
+        kept = tuple(hop for hop in shown if hop is not None)
         if not all(isinstance(hop, Hop) for hop in kept):
             raise TypeError("redact(hop) answers with a Hop or None")
-        return ErrorChain(kept, chain.omitted + len(chain.hops) - len(kept)) if kept else None
+        if not kept or len(kept) == len(shown):
+            return ErrorChain(kept, chain.omitted) if kept else None
+        return _standing_in(ErrorChain(kept, chain.omitted + len(shown) - len(kept)), chain, shown)
     except Exception:
         # What was to be hidden must not be seen because the hiding failed.
         _log.exception("redact(hop) failed; the chain is withheld")
         return None
+
+
+def _standing_in(seen: ErrorChain, whole: ErrorChain, shown: tuple[Hop | None, ...]) -> ErrorChain:
+    """``seen``, whose first hop says what those that were left out decide: hidden ones must not make retries multiply."""
+    left_out = [hop for hop, left in zip(whole.hops, shown, strict=True) if left is None]
+    first = replace(
+        seen.root,
+        retryable=whole.retryable if shown[0] is None else seen.retryable,
+        exhausted=seen.root.exhausted or any(hop.exhausted for hop in left_out),
+    )
+    return replace(seen, hops=(first, *seen.hops[1:]))

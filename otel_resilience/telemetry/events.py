@@ -43,6 +43,7 @@ _log = logging.getLogger("otel_resilience")
 
 _OPENED = frozenset({BreakerState.OPEN.value, BreakerState.FORCED_OPEN.value})
 _MAX_TEXT = 8_192
+_MAX_STACK = 65_536
 
 Attributes = dict[str, AttributeValue]
 
@@ -246,6 +247,10 @@ def _message(error: BaseException) -> str:
 
 def _stack(error: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(error))
+        stack = "".join(traceback.format_exception(error))
+        if len(stack) <= _MAX_STACK:
+            return stack
+        half = _MAX_STACK // 2  # the way stands first, and last what happened
+        return f"{stack[:half]}\n…\n{stack[-half:]}"
     except Exception:
         return f"<{type(error).__name__} whose stack cannot be made>"

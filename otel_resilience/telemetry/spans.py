@@ -41,7 +41,7 @@ def current_call_span_id() -> int | None:
 
 
 class SpanTracing:
-    """Draws the spans of traced calls with ``tracer``, and counts the root of those that fail outside of any request."""
+    """Draws the spans of traced calls with ``tracer``, and counts the root of those that fail with nothing around them."""
 
     def __init__(self, tracer: Tracer, errors: ErrorRoots) -> None:
         self._tracer = tracer
@@ -71,6 +71,7 @@ class CallSpan:
             attributes[names.SERVICE_PEER_NAME] = peer
         self._span = _start(tracer, f"execute {name}", attributes)
         self._attached = _Attached(self._span)
+        self._is_outermost = current_call_span_id() is None
         self._id_token = _call_span_id.set(self._span.get_span_context().span_id)
 
     def attempt_started(self, number: int) -> AttemptSpan | None:
@@ -99,8 +100,8 @@ class CallSpan:
             own_request = request.current()
             root_span = None if own_request is None else own_request.span
             chain = redacted(failed.chain(*(root_span or parents.ids(self._span.get_span_context()))))
-            if own_request is None and chain is not None:
-                # In a request the failing answer is counted instead, so that one story counts once in a service.
+            if own_request is None and self._is_outermost and chain is not None:
+                # The failing answer of a request, or the call around, counts instead: one story counts once in a service.
                 self._errors.count(chain, summary.error_type)
             if chain is not None:
                 record_chain(self._span, chain, failed.code)

@@ -55,6 +55,34 @@ def test_a_hop_that_is_left_out_is_counted(use: Use) -> None:
     assert (seen.services_involved, seen.omitted) == (("payments",), 2)
 
 
+def test_what_is_left_out_still_decides_on_retries(use: Use) -> None:
+    use(without_the_ledger)
+    retryable = ErrorChain((replace(LEDGER, retryable=True), Hop(service="payments", code="HTTP_503")))
+    seen = redacted(retryable)
+    assert seen is not None
+    assert seen.retryable
+    assert not seen.exhausted
+    given_up = ErrorChain(
+        (
+            Hop(service="stock", code="CONNECT_FAILED", retryable=True),
+            replace(LEDGER, exhausted=True),
+            Hop(service="payments", code="HTTP_503"),
+        )
+    )
+    seen = redacted(given_up)
+    assert seen is not None
+    assert seen.services_involved == ("stock", "payments")
+    assert seen.exhausted
+    assert not redacted(ErrorChain((LEDGER, Hop(service="payments", code="HTTP_503")))).retryable  # type: ignore[union-attr]  # as above
+
+
+def test_a_hook_may_say_that_nobody_has_given_up(use: Use) -> None:
+    use(lambda hop: replace(hop, exhausted=False, retryable=False))
+    seen = redacted(ErrorChain.of(replace(LEDGER, exhausted=True, retryable=True)))
+    assert seen is not None
+    assert (seen.exhausted, seen.retryable) == (False, False)
+
+
 @pytest.mark.parametrize("redact", [lambda hop: None, failing, lambda hop: hop.service])
 def test_nothing_is_seen_where_nothing_is_left_or_the_hiding_fails(
     use: Use, redact: Callable[[Hop], Hop | None]

@@ -11,6 +11,7 @@ from otel_resilience import (
     CircuitOpenError,
     Deadline,
     DomainError,
+    Fallback,
     Pipeline,
     ServiceTimeoutError,
     Timeout,
@@ -101,6 +102,21 @@ def test_the_root_inside_a_request_is_its_server_span(observatory: Observatory) 
     assert trace.format_span_id(link.context.span_id) == span_id
     assert not link.context.is_remote
     assert server.get_span_context().span_id == link.context.span_id
+
+
+def test_nested_calls_outside_of_a_request_tell_one_story(observatory: Observatory) -> None:
+    outer, inner = Pipeline("spans.story", trace=True), Pipeline("spans.story.inside", trace=True)
+    for _ in range(2):
+        with pytest.raises(OSError, match="away"):
+            outer.call(inner.call, fail, OSError("away"))
+    [(_, counted)] = observatory.points("resilience.errors").items()
+    assert counted == 2
+
+
+def test_what_a_call_around_it_has_recovered_from_is_no_story(observatory: Observatory) -> None:
+    outer = Pipeline("spans.recovered", Fallback("cached"), trace=True)
+    assert outer.call(Pipeline("spans.recovered.inside", trace=True).call, fail, OSError()) == "cached"
+    assert observatory.points("resilience.errors") == {}
 
 
 def test_a_chain_on_the_roots_own_span_has_no_link(observatory: Observatory) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from otel_resilience import ServiceTimeoutError
+from otel_resilience.context import deadline
 from otel_resilience.testing import ManualClock
 from tests.instrumentation.http_server import Reply, ScriptedServer
 from tests.instrumentation.httpx.worlds import World
@@ -36,6 +37,19 @@ BODIES = {
     "in chunks": (("Transfer-Encoding", "chunked"), b"1\r\nx\r\n"),
     "in a chunk that never begins": (("Transfer-Encoding", "chunked"), b"0"),
 }
+
+
+async def test_the_deadline_of_the_request_in_hand_where_no_timeout_is_written(
+    client: Any, policies: Any, server: ScriptedServer
+) -> None:
+    policies("circuit_breaker: {failure_threshold: 5}")
+    server.answers(lambda handler: server.stopping.wait(5) and None)
+    began = time.monotonic()
+    token = deadline.tighten(0.2)
+    with pytest.raises(ServiceTimeoutError):
+        await client.get(server.url)
+    deadline.restore(token)
+    assert time.monotonic() - began < 1.0
 
 
 @pytest.mark.parametrize("body", BODIES)

@@ -10,10 +10,44 @@ from typing import Any
 import pytest
 import requests
 
-from otel_resilience import Deadline, ServiceTimeoutError
+from otel_resilience import Deadline, DeadlineExceededError, ServiceTimeoutError
+from otel_resilience.context import deadline
+from otel_resilience.events import ExecutionRejected
+from otel_resilience.testing import Recorder
 from tests.instrumentation.http_server import ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("instrumented")
+
+
+BREAKER = "circuit_breaker: {failure_threshold: 1}"
+
+
+class TestUnderTheDeadlineOfTheRequestInHand:
+    """No timeout is written for the calls below; the one who asked gives up all the same."""
+
+    def test_a_call_that_nobody_waits_for_is_refused_and_is_no_fault_of_the_peers(
+        self, policies: Any, server: ScriptedServer
+    ) -> None:
+        policies(BREAKER)
+        token = deadline.tighten(0.0)
+        with Recorder() as recorder, pytest.raises(requests.Timeout) as raised:
+            requests.get(server.url)
+        deadline.restore(token)
+        assert isinstance(raised.value, DeadlineExceededError)
+        assert [event.reason for event in recorder.of(ExecutionRejected)] == ["deadline_exceeded"]
+        assert server.asked == []
+        assert requests.get(server.url).status_code == 200
+
+    def test_a_call_that_outlasts_it_ends_as_by_a_timeout(
+        self, policies: Any, server: ScriptedServer
+    ) -> None:
+        policies(BREAKER)
+        server.answers(lambda handler: server.stopping.wait(5) and None)
+        token = deadline.tighten(0.2)
+        with pytest.raises(ServiceTimeoutError) as raised:
+            requests.get(server.url)
+        deadline.restore(token)
+        assert not raised.value.retryable
 
 
 class TestInTime:

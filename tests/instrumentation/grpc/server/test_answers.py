@@ -19,7 +19,7 @@ from otel_resilience.errors.hop import Hop, HopKind
 from otel_resilience.outcome import Failure
 from otel_resilience_instrumentation._settings import Runtime
 from otel_resilience_instrumentation.grpc import GrpcInstrumentor
-from tests.instrumentation.grpc.rpc_server import SERVICE, RpcServer
+from tests.instrumentation.grpc.rpc_server import SERVICE, Client, RpcServer
 from tests.instrumentation.grpc.server.stranger import (
     READS,
     STRANGER,
@@ -147,6 +147,17 @@ def test_the_applications_own_trailing_metadata_is_kept_and_a_chain_handed_on_is
     assert "error-chain" in dict(pairs)
     pairs = [tuple(pair) for pair in ask(server, metadata=()).trailing_metadata()]
     assert "error-chain" not in dict(pairs)
+
+
+def test_an_answer_that_does_not_fail_hands_no_chain_on(start: Start) -> None:
+    def handler(message: Any, context: grpc.ServicerContext) -> Any:
+        context.set_trailing_metadata((("own", "kept"), ("error-chain", '"ledger";c=DB_UNAVAILABLE')))
+        return b"from the cache"
+
+    with Client(start(handler).target, STRANGER) as client:
+        answer, call = client.get.with_call(b"x")
+    assert answer == b"from the cache"
+    assert [tuple(pair) for pair in call.trailing_metadata()] == [("own", "kept")]
 
 
 def test_the_reason_of_the_applications_error_info_is_its_code(start: Start) -> None:
