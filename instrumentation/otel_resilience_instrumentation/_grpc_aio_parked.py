@@ -33,10 +33,9 @@ class Held:
     def __del__(self) -> None:
         # This may run anywhere, also while this thread holds a lock of ours or of the SDK: the rest is for the
         # event loop. Where that is closed gRPC lets go of the call by itself.
-        if self._settlement.is_settled:
-            return
         try:
-            self.call._loop.call_soon_threadsafe(self.call.cancel)
+            if not self._settlement.is_settled:
+                self.call._loop.call_soon_threadsafe(self.call.cancel)
         except Exception:
             _log.debug("a call that was given up could not be cancelled", exc_info=True)
 
