@@ -23,30 +23,20 @@ _log = logging.getLogger("otel_resilience")
 
 
 class Held:
-    """The library's ``call`` and its settlement; a call that nobody holds any more is cancelled."""
+    """The library's ``call`` and its settlement."""
 
     def __init__(self, call: Any, settlement: Settlement) -> None:
         self.call = call
         self._settlement = settlement
         call.add_done_callback(lambda ended: settlement.end(end_of(ended)))
 
-    def __del__(self) -> None:
-        # This may run anywhere, also while this thread holds a lock of ours or of the SDK: the rest is for the
-        # event loop. Where that is closed gRPC lets go of the call by itself.
-        if self._settlement.is_settled:
-            return
-        try:
-            self.call._loop.call_soon_threadsafe(self.call.cancel)
-        except Exception:
-            _log.debug("a call that was given up could not be cancelled", exc_info=True)
-
     def succeeded(self, response: Any = None) -> None:
         """The caller has seen the end of it."""
         self._settlement.end(Success(response))
 
     def goes_on_after(self, error: BaseException) -> bool:
-        """Whether ``error`` is a mistake of the caller's, as reading in two ways at once is."""
-        return isinstance(error, Exception) and not isinstance(error, grpc.RpcError) and not self.call.done()
+        """Whether the call does: after a mistake of the caller's, as reading in two ways at once is, or a write given up."""
+        return not isinstance(error, grpc.RpcError) and not self.call.done()
 
     def ended_in(self, error: BaseException) -> BaseException:
         """What the caller gets for ``error``: the very object, or ours where our own timeout ended the call."""
@@ -61,9 +51,24 @@ class Held:
         return error
 
 
+class HeldStream(Held):
+    """One that is cancelled when nobody holds it any more. A call with one answer goes on, as gRPC lets it."""
+
+    def __del__(self) -> None:
+        # This may run anywhere, also while this thread holds a lock of ours or of the SDK: the rest is for the
+        # event loop. Where that is closed gRPC lets go of the call by itself.
+        try:
+            if not self.call.done():
+                self.call._loop.call_soon_threadsafe(self.call.cancel)
+        except Exception:
+            _log.debug("a stream that was given up could not be cancelled", exc_info=True)
+
+
 class _Parked(grpc.aio.Call):
+    _hold: type[Held] = Held
+
     def __init__(self, call: Any, settlement: Settlement) -> None:
-        self._held = Held(call, settlement)
+        self._held = self._hold(call, settlement)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "_held" not in vars(self):
@@ -125,6 +130,7 @@ class _OneResponse(_Parked):
 
 
 class _ManyResponses(_Parked):
+    _hold = HeldStream
     _responses: AsyncIterator[Any] | None = None
 
     def __aiter__(self) -> AsyncIterator[Any]:

@@ -15,6 +15,7 @@ from otel_resilience_instrumentation._grpc_aio_call import AioRpc
 _CANCELLED: dict[str, Any] = {
     "code": grpc.StatusCode.CANCELLED,
     "details": "Locally cancelled by application!",
+    "debug_error_string": "",
 }
 
 

@@ -82,7 +82,11 @@ class OutgoingRpc(ABC):
         except BaseException as error:
             ended = settlement.end(Failure(error))
         else:
-            return hold(call, settlement)
+            try:
+                return hold(call, settlement)
+            except Exception:
+                _log.exception("the end of an RPC will not be seen")
+                return call
         return unwrap(ended)
 
     @abstractmethod

@@ -67,12 +67,16 @@ class ServedRpc(Generic[W]):
             operation=operation,
             deadline_seconds=left if left is not None and left < _ENDLESS else None,
         )
-        self.context = watch(context)
-        self.context.tell = self.end
-        self._span = trace.get_current_span()
         self._ended = False
         self._refused: DeadlineExceededError | None = None
-        adopt(self.scope.request, self._span)
+        try:
+            self.context = watch(context)
+            self.context.tell = self.end
+            self._span = trace.get_current_span()
+            adopt(self.scope.request, self._span)
+        except BaseException:
+            self.scope.leave()
+            raise
 
     def refusal(self) -> str | None:
         """What an RPC is to be aborted with whose deadline had passed before it came; ``None`` for one to be served."""
@@ -85,9 +89,7 @@ class ServedRpc(Generic[W]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        if error is None or isinstance(
-            error, Exception
-        ):  # else the server is stopped, or the caller has gone
+        if isinstance(error, Exception | None):  # else the server is stopped, or the caller has gone
             self.end(error)
         self.context.tell = None  # a circle, which the collector of garbage would have to find
         self.scope.leave()

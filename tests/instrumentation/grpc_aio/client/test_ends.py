@@ -36,7 +36,11 @@ def client(client: AioClient, settings: Settings) -> AioClient:
     return client
 
 
-@pytest.mark.parametrize("read", [read_unary, *PARKED])
+#: All but `write_and_read_both`, which may be at a write when it is cancelled.
+WAITING: list[Read] = [read_unary, *PARKED[:-1]]
+
+
+@pytest.mark.parametrize("read", WAITING)
 async def test_who_cancels_gets_his_cancellation(
     server: RpcServer, client: AioClient, read: Read, official: bool
 ) -> None:
@@ -88,6 +92,41 @@ async def test_a_call_that_is_cancelled_says_nothing_of_the_dependency(
         assert await call.details() == "Locally cancelled by application!"
         assert not await call.trailing_metadata()
         assert await settled.outcomes() == [Outcome.CANCELLED]
+
+
+@pytest.mark.parametrize("begin", ONE_ANSWER)
+@pytest.mark.parametrize("guarded", [False, True])
+async def test_a_call_that_nobody_holds_is_made_all_the_same(
+    server: RpcServer,
+    client: AioClient,
+    settings: Settings,
+    begin: Callable[[AioClient], Any],
+    guarded: bool,
+) -> None:
+    if not guarded:
+        settings()
+    begun, release, ended = threading.Event(), threading.Event(), threading.Event()
+    active: list[bool] = []
+
+    def handler(message: Any, context: grpc.ServicerContext) -> bytes:
+        if message != b"ping":
+            begun.set()
+            release.wait(5)
+            active.append(context.is_active())
+            ended.set()
+        return b"ok"
+
+    server.handler = handler
+    with Settled() as settled:
+        begin(client)
+        gc.collect()
+        assert await asyncio.to_thread(begun.wait, 5)
+        await client.get(b"ping")  # on the same connection: a cancellation would have arrived before it
+        release.set()
+        assert await asyncio.to_thread(ended.wait, 5)
+        if guarded:
+            assert await settled.outcomes(2) == [Outcome.SUCCESS] * 2
+    assert active == [True]
 
 
 @pytest.mark.parametrize("begin", ONE_ANSWER)

@@ -14,7 +14,7 @@ import pytest
 from otel_resilience.events import ExecutionFinished
 from otel_resilience.outcome import Outcome
 from otel_resilience.testing import Recorder
-from otel_resilience_instrumentation import _grpc_outgoing, grpc_aio
+from otel_resilience_instrumentation import _grpc_aio_parked, _grpc_outgoing, grpc_aio
 from tests.instrumentation.grpc.policies import BREAKER
 from tests.instrumentation.grpc.rpc_server import RpcServer
 from tests.instrumentation.grpc.test_client_failures import DOOMED
@@ -129,9 +129,13 @@ async def test_when_our_part_fails_the_call_is_still_made(
     monkeypatch.undo()
     monkeypatch.setattr(_grpc_outgoing, "request_fields", broken)
     assert await client.get(b"x") == b"ok"
+    monkeypatch.undo()
+    monkeypatch.setattr(_grpc_aio_parked.Held, "__init__", broken)
+    assert await client.get(b"x") == b"ok"
     assert [record.getMessage() for record in caplog.records if record.name == "otel_resilience"] == [
         "an RPC is sent without its policies",
         "an RPC is sent without its fields",
+        "the end of an RPC will not be seen",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from typing import Any
 
 import grpc
@@ -88,6 +89,8 @@ async def test_an_open_circuit_is_also_the_librarys_unavailable(
     assert "is open" in repr(refused)
     assert (len(refused.trailing_metadata()), len(refused.initial_metadata())) == (0, 0)
     assert refused.retry_after is not None
+    copy = pickle.loads(pickle.dumps(refused))
+    assert (type(copy), copy.code(), copy.args) == (type(refused), refused.code(), refused.args)
     assert await call.code() is grpc.StatusCode.UNAVAILABLE
     assert await call.details() == str(refused)
     assert await call.debug_error_string() == refused.debug_error_string() == ""

@@ -88,6 +88,24 @@ async def test_a_plain_function_in_a_thread_knows_it_too_and_leaves_nothing_behi
     assert left is None
 
 
+async def test_an_rpc_that_our_part_fails_to_enter_leaves_nothing_behind(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any) -> Any:
+        raise LookupError("ours")
+
+    settings()
+    monkeypatch.setattr(_grpc_served, "adopt", broken)
+    GrpcAioInstrumentor().instrument()
+    try:
+        async with ThreadRpcServer(lambda message, context: b"ok") as server:  # type: ignore[arg-type, return-value]  # a plain function
+            assert await ask(server, metadata=SAID) == b"ok"
+            left = await asyncio.get_running_loop().run_in_executor(server._pool, request.current)
+    finally:
+        GrpcAioInstrumentor().uninstrument()
+    assert left is None
+
+
 async def test_a_context_is_all_that_it_was(start: Start) -> None:
     seen: dict[str, Any] = {}
     ended = asyncio.Event()
