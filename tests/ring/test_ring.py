@@ -71,20 +71,17 @@ def test_a_way_of_two_rounds_keeps_the_root_and_the_last_seven(ring: Ring) -> No
 
 def test_the_stack_goes_on_record_once_and_at_the_origin(ring: Ring, receiver: Receiver) -> None:
     """Two hops away from the near end is cedar, which is nobody's far end else: the records are capped by the second."""
-    since = len(receiver.telemetry.logs)
     _, trace_id = pass_on(ring, "amber", 2, "sqlite3.OperationalError")
     servers(receiver, trace_id, 3)
 
     def stacks() -> list[str] | None:
         records = [
             each
-            for each in receiver.telemetry.logs[since:]
-            if each.event_name == "resilience.execution.exception"
+            for each in receiver.telemetry.logs
+            if each.event_name == "resilience.execution.exception" and each.trace_id == trace_id
         ]
-        by_service = {each.service for each in records}
-        if "cedar" not in by_service:
-            return None
-        return [each.service for each in records if "exception.stacktrace" in each.attributes]
+        found = [each.service for each in records if "exception.stacktrace" in each.attributes]
+        return found or None
 
     assert wait_for(stacks) == ["cedar"]
 

@@ -53,6 +53,7 @@ def logs_of(request: ExportLogsServiceRequest) -> Iterator[LogRecord]:
                     severity=record.severity_text,
                     event_name=record.event_name,
                     body=_value(record.body),
+                    trace_id=record.trace_id.hex(),
                     attributes=_attributes(record.attributes),
                 )
 

@@ -55,13 +55,14 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord:
-    """A log record; ``event_name`` is empty where it is no event."""
+    """A log record; ``event_name`` is empty where it is no event, ``trace_id`` (hex) where it was in none."""
 
     service: str
     time: int
     severity: str
     event_name: str
     body: Any
+    trace_id: str = ""
     attributes: Attributes = field(default_factory=dict)
 
 
