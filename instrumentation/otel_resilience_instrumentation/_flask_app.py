@@ -1,4 +1,4 @@
-"""What a Flask application does for one request, with its scope around and its answer told.
+"""What a Flask application does for one request, with that in hand and its answer told: the layers of its methods.
 
 The scope begins at ``Flask.__call__``: that is outside of every middleware on ``wsgi_app``, so the peer is
 the socket's own, before any proxy header is applied. The answer is known at the end of ``finalize_request``,
@@ -13,64 +13,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask, Response, request
-from opentelemetry import trace
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
-from werkzeug.exceptions import GatewayTimeout, HTTPException
+from werkzeug.exceptions import HTTPException
 
-from otel_resilience.errors import codes
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
-from otel_resilience.errors.dialects.http import is_failure
-from otel_resilience.errors.peek import peek
-from otel_resilience.exceptions import DeadlineExceededError, as_code
-from otel_resilience_instrumentation import _answer, _inbound, _processor
-from otel_resilience_instrumentation._server_span import adopt
+from otel_resilience_instrumentation import _processor
+from otel_resilience_instrumentation._flask_request import Environ, FlaskRequest
 
 _log = logging.getLogger("otel_resilience")
 
-Environ = dict[str, Any]
-
 _KEY = "otel_resilience.request"
 _RETRY_AFTER = "Retry-After"
-
-
-class FlaskRequest:
-    """One request in an application's hands: its scope, and the exceptions that were met."""
-
-    def __init__(self, environ: Environ) -> None:
-        def field(name: str) -> str | None:
-            value = environ.get("HTTP_" + name.upper().replace("-", "_"))
-            return value if isinstance(value, str) else None
-
-        self.scope = _inbound.enter(fields=field, peer=_peer(environ), operation=None)
-        self.refused: DeadlineExceededError | None = None
-        self.handled: Exception | None = None
-        self.uncaught: Exception | None = None
-
-    def begin(self) -> None:
-        """The route is known, and the SERVER span current. Raises the answer to work that nobody waits for."""
-        adopt(self.scope.request, trace.get_current_span())
-        self._name_operation()
-        self.refused = _inbound.refusal(self.scope)
-        if self.refused is not None:
-            raise GatewayTimeout(str(self.refused))
-
-    def answer(self, status: int | None) -> _answer.Answer | None:
-        """What the answer with ``status`` tells; ``None`` for the status where the server makes it of an exception."""
-        if status is not None and not is_failure(status):
-            return None  # whatever was met on the way: the request recovered from it
-        error = self.refused or self.uncaught
-        code = _own_code(self.handled)
-        if error is None and self.handled is not None and code is not None and status != 429:
-            error = self.handled
-        if status is None and error is None:
-            return None
-        return _answer.answer(self.scope, status=status, error=error, code=code)
-
-    def _name_operation(self) -> None:
-        """The route and never the path: what users write is not shown to others."""
-        rule = request.url_rule
-        if rule is not None:
-            self.scope.request.operation = f"{request.method} {rule.rule}"
 
 
 def in_scope(call: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
@@ -168,32 +121,3 @@ def _current() -> FlaskRequest | None:
     """The request in hand; ``None`` where Flask was not entered by the front door, as in ``test_request_context``."""
     found = request.environ.get(_KEY)
     return found if isinstance(found, FlaskRequest) else None
-
-
-def _peer(environ: Environ) -> str:
-    """The socket's address, also where a ProxyFix around the application has replaced it."""
-    original = environ.get("werkzeug.proxy_fix.orig")
-    address = (original if isinstance(original, dict) else environ).get("REMOTE_ADDR")
-    if address == "<local>":  # werkzeug's word for a Unix socket
-        return "unix:"
-    return address if isinstance(address, str) else ""
-
-
-def _own_code(error: Exception | None) -> str | None:
-    """The code of an exception that the application caught and answered for.
-
-    ``None`` where it says no more than the status: a peer's answer, an ``HTTPException``, a type that nobody knows.
-    """
-    if error is None:
-        return None
-    own = as_code(peek(error, "error_code"))
-    if own is not None:
-        return own
-    if (
-        isinstance(error, HTTPException)
-        or codes.http_status(error) is not None
-        or codes.grpc_status(error) is not None
-    ):
-        return None
-    code = codes.code_of(error)
-    return None if code == codes.INTERNAL else code

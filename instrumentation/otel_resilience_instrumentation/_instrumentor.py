@@ -22,8 +22,8 @@ class LayeredInstrumentor(BaseInstrumentor):
     """Patches one library by layers that stay outermost.
 
     ``instrument(config=, mode=, propagation=, internal_hosts=, enabled=, redact=)``: what is given goes before the
-    environment; ``redact(hop)`` is as in ``errors/redaction.py``. The settings are one for the process, made by whichever instrumentor begins first; without
-    arguments it does what ``opentelemetry-instrument`` does.
+    environment; ``redact(hop)`` is as in ``errors/redaction.py``. The settings are one for the process, made by
+    whichever instrumentor begins first; without arguments it does what ``opentelemetry-instrument`` does.
     """
 
     #: The entry point's name, by which it can be disabled.

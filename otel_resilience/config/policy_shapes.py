@@ -187,6 +187,8 @@ RATE_LIMITER = Map(
     required=("rate",),
 )
 
+_BUDGET = Map(RetryBudget, {"ratio": _OWN, "min_per_second": _OWN, "window_seconds": _SECONDS})
+
 RETRY = Map(
     retry_options,
     {
@@ -195,12 +197,10 @@ RETRY = Map(
         "max_elapsed": _SECONDS,
         "retry_after_max": _SECONDS,
         "on": Value(_codes),
-        "budget": Map(RetryBudget, {"ratio": _OWN, "min_per_second": _OWN, "window_seconds": _SECONDS}),
+        "budget": _BUDGET,
     },
     _code_alone("results"),
 )
-
-_BUDGET = Map(RetryBudget, {"ratio": _OWN, "min_per_second": _OWN, "window_seconds": _SECONDS})
 
 HEDGE = Map(
     HedgeOptions,

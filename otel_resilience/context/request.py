@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
@@ -31,26 +32,32 @@ class Request:
         self.reads_chains = reads_chains
         self.operation = operation
         self.span: tuple[str, str] | None = None
-        self._lock = threading.Lock()  # guards the swap of the tuple; nothing else happens under it
-        self._failures: tuple[tuple[Guard | None, FailedCall], ...] = ()
+        # Guards the list. Reentrant, and the list is changed one step at a time: the garbage collector or a signal may end a call
+        # in the midst of it, which fails too.
+        self._lock = threading.RLock()
+        self._failures: list[tuple[Guard | None, FailedCall]] = []
 
     @property
     def failures(self) -> tuple[FailedCall, ...]:
-        return tuple(failed for _, failed in self._failures)
+        return tuple(failed for _, failed in self._failures.copy())
 
     def remember(self, failed: FailedCall) -> None:
         """A call of ours has failed, inside of the guards around the code that says so."""
+        met = (guards.current(), failed)
         with self._lock:
-            self._failures = (*self._failures[1 - MOST_FAILURES :], (guards.current(), failed))
+            self._failures.append(met)
+            del self._failures[:-MOST_FAILURES]
 
     def take_inside(self, guard: Guard) -> tuple[FailedCall, ...]:
         """Forget what failed inside of ``guard`` and answer with it: the end of that call is what counts now."""
         if not self._failures:
             return ()
         with self._lock:
-            known = self._failures
-            self._failures = tuple(each for each in known if not guards.is_inside(each[0], guard))
-        return tuple(failed for inside, failed in known if guards.is_inside(inside, guard))
+            taken = [each for each in self._failures if guards.is_inside(each[0], guard)]
+            for each in taken:
+                with suppress(ValueError):  # one that came up meanwhile may have pushed it out
+                    self._failures.remove(each)
+        return tuple(failed for _, failed in taken)
 
 
 _request: ContextVar[Request | None] = ContextVar("otel_resilience.request", default=None)

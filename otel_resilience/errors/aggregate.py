@@ -24,7 +24,8 @@ def causal(failures: Sequence[FailedCall]) -> FailedCall | None:
     beside = _side_by_side(failures)
     if not beside:
         return None
-    story = min(beside, key=_rank)
+    # The first of the lowest, which is the earliest.
+    story = min(beside, key=lambda failed: failed.kind.is_consequence)
     others = [each for each in beside if each is not story and not _same_root(each, story)]
     return _standing_for(story, others)
 
@@ -68,11 +69,6 @@ def _side_by_side(failures: Sequence[FailedCall]) -> list[FailedCall]:
         since = min(since, failed.began) if found else failed.began
         found.append(failed)
     return found[::-1]
-
-
-def _rank(failed: FailedCall) -> bool:
-    """``min`` takes the first of the lowest: the earliest."""
-    return failed.kind is HopKind.REJECTED
 
 
 def _standing_for(story: FailedCall, others: Sequence[FailedCall]) -> FailedCall:

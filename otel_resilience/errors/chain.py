@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from otel_resilience.errors.hop import Hop, HopKind
+from otel_resilience.errors.hop import Hop
 from otel_resilience.errors.limits import MAX_HOPS
 
 
@@ -34,13 +34,13 @@ class ErrorChain:
     def of_many(cls, chains: Iterable[ErrorChain]) -> ErrorChain | None:
         """The chain of several failures that ended one piece of work together; ``None`` for none.
 
-        The first is the cause, as the others were given up for it; a refusal by a policy is one only where nothing
-        else failed, since it follows from failures. The hops of the others are counted as omitted.
+        The first is the cause, as the others were given up for it, but for what follows from failures
+        (``HopKind.is_consequence``). The hops of the others are counted as omitted.
         """
         found = list(chains)
         if not found:
             return None
-        cause = min(found, key=lambda chain: chain.root.kind is HopKind.REJECTED)
+        cause = min(found, key=lambda chain: chain.root.kind.is_consequence)
         others = sum(each.chain_length + each.omitted for each in found if each.root != cause.root)
         return cause.leaving_out(others)
 

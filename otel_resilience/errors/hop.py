@@ -19,6 +19,11 @@ class HopKind(StrEnum):
     REJECTED = "rejected"
     TIMEOUT = "timeout"
 
+    @property
+    def is_consequence(self) -> bool:
+        """Whether such a failure follows from others, and is the cause only where there is no other: a refusal by a policy."""
+        return self is HopKind.REJECTED
+
 
 # All zeros is the invalid id of W3C Trace Context.
 TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import gc
 import random
+import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -23,6 +25,9 @@ from otel_resilience import (
     Retry,
     Timeout,
 )
+from otel_resilience.context import guards
+from otel_resilience.context.request import Request
+from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.events import CircuitStateChanged
 from otel_resilience.testing import Draws, ManualClock, Recorder
 from tests.concurrency.holding import returns
@@ -178,3 +183,22 @@ def test_who_looks_in_the_midst_waits_for_nobody() -> None:
         breaker = recovered(clock)
         with meanwhile(lambda: (breaker.snapshot(), breaker.tally())):
             assert returns(lambda: breaker.call(len, ""))
+
+
+def test_a_call_that_fails_in_the_midst_of_a_requests_remembering_is_remembered_too() -> None:
+    current = Request()
+
+    def signal(frame: FrameType, event: str, arg: object) -> None:
+        if frame.f_code is guards.current.__code__:
+            sys.settrace(None)
+            current.remember(FailedCall(code="INNER"))
+
+    def work() -> None:
+        sys.settrace(signal)
+        try:
+            current.remember(FailedCall(code="OUTER"))
+        finally:
+            sys.settrace(None)
+
+    assert returns(work, 10.0)
+    assert {failed.code for failed in current.failures} == {"INNER", "OUTER"}

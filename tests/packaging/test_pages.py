@@ -13,6 +13,8 @@ import pytest
 
 import otel_resilience
 from otel_resilience import testing as kit
+from otel_resilience.config import policy_shapes
+from otel_resilience.config.load import load_config
 from otel_resilience.flow import effects
 from otel_resilience.testing import fixtures as kit_fixtures
 from tests.packaging.readme import PROJECT
@@ -78,6 +80,22 @@ def test_a_page_names_every_option_and_says_when_not_to_use_it(name: str) -> Non
     in_code = " ".join(re.findall(r"`[^`\n]+`", page))
     assert [each for each in options if not re.search(rf"\b{each}\b", in_code)] == []
     assert "When not to use" in page
+
+
+def test_the_page_on_the_policy_file_has_a_place_for_every_key_and_for_no_other() -> None:
+    rows = re.findall(r"^\|(.+)\|[^|]+\|$", text_of("policy_file"), re.MULTILINE)
+    told = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+    shapes = (policy_shapes.FILE, policy_shapes.SERVICE, policy_shapes.OPERATION)
+    assert told == {key for shape in shapes for key in shape.keys}
+
+
+@pytest.mark.parametrize("page", READ, ids=lambda page: page.stem)
+def test_the_policy_files_of_a_page_are_right(page: Path, tmp_path: Path) -> None:
+    shown = re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for number, text in enumerate(shown):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(text, encoding="utf-8")
+        load_config(file)
 
 
 def test_the_page_on_testing_names_all_that_the_kit_has() -> None:

@@ -165,15 +165,15 @@ def test_outside_of_a_server_flask_is_as_it_was(instrumented: None) -> None:
 def test_when_our_part_fails_the_answer_is_still_made(
     instrumented: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from otel_resilience_instrumentation import _flask_app
+    from otel_resilience_instrumentation import _flask_request
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise LookupError("ours")
 
-    monkeypatch.setattr(_flask_app, "_peer", broken)
+    monkeypatch.setattr(_flask_request, "_peer", broken)
     assert ask(lambda account: ("no", 503)).status == 503
     monkeypatch.undo()
-    monkeypatch.setattr(_flask_app, "is_failure", broken)
+    monkeypatch.setattr(_flask_request, "is_failure", broken)
     assert ask(lambda account: ("no", 503)).status == 503
     said = [record.getMessage() for record in caplog.records if record.name == "otel_resilience"]
     assert said == ["a request is answered without its fields", "an answer goes out without its error chain"]
