@@ -24,6 +24,7 @@ from otel_resilience.errors.peek import peek
 from otel_resilience.exceptions import DeadlineExceededError, as_code
 from otel_resilience_instrumentation import _answer, _inbound, _processor
 from otel_resilience_instrumentation._server_span import adopt
+from otel_resilience_instrumentation._streamed_body import StreamedBody
 
 _log = logging.getLogger("otel_resilience")
 
@@ -45,6 +46,7 @@ class FlaskRequest:
         self.refused: DeadlineExceededError | None = None
         self.handled: Exception | None = None
         self.uncaught: Exception | None = None
+        self.streams = False
 
     def begin(self) -> None:
         """The route is known, and the SERVER span current. Raises the answer to work that nobody waits for."""
@@ -87,10 +89,11 @@ def in_scope(call: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[byt
             return call(app, environ, start_response)
         environ[_KEY] = current
         try:
-            return call(app, environ, start_response)
+            body = call(app, environ, start_response)
         finally:
             current.scope.leave()
             environ.pop(_KEY, None)
+        return StreamedBody(body, current.scope) if current.streams else body
 
     return scoped
 
@@ -151,6 +154,7 @@ def _tell(current: FlaskRequest | None, response: Response | None) -> None:
     if current is None:
         return
     try:
+        current.streams = response is not None and response.is_streamed and not response.direct_passthrough
         told = current.answer(None if response is None else response.status_code)
         if response is None:
             return
