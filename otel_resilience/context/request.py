@@ -39,15 +39,15 @@ class Request:
         return tuple(failed for _, failed in self._failures)
 
     def remember(self, failed: FailedCall) -> None:
-        """A call of ours has failed, inside of the guards around the code that says so."""
+        """A call of ours has failed, inside of the guards around the code that says so; one left behind failed for nobody."""
+        inside = guards.current()
         with self._lock:
-            self._failures = (*self._failures[1 - MOST_FAILURES :], (guards.current(), failed))
+            if not guards.is_left_behind(inside):
+                self._failures = (*self._failures[1 - MOST_FAILURES :], (inside, failed))
 
     def take_inside(self, guard: Guard) -> tuple[FailedCall, ...]:
         """Forget what failed inside of ``guard`` and answer with it: the end of that call is what counts now."""
-        if not self._failures:
-            return ()
-        with self._lock:
+        with self._lock:  # also where there are none: somebody left behind may be about to add one
             known = self._failures
             self._failures = tuple(each for each in known if not guards.is_inside(each[0], guard))
         return tuple(failed for inside, failed in known if guards.is_inside(inside, guard))
