@@ -19,7 +19,7 @@ from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.errors.hop import Hop, HopKind
 from otel_resilience.errors.limits import LONGEST_DEADLINE
 from otel_resilience.errors.reading import Reading, read_error
-from otel_resilience.errors.redaction import redacted
+from otel_resilience.errors.redaction import redacted, shown_code
 from otel_resilience.events import ExecutionFailed
 from otel_resilience.listener import LISTENERS
 from otel_resilience.outcome import Failure
@@ -97,7 +97,7 @@ def _tell(current: Request, ending: Ending, span: trace.Span) -> Answer | None:
     if chain is None:
         return None
     try:
-        record_chain(span, chain)
+        record_chain(span, chain, shown_code(whole.hops[-1]))
     except Exception:  # the span is not ours, and the story goes on without it
         safely.report("telling an error chain on the span of a request")
     telemetry.count_error(chain, _error_type(ending, reading))

@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
 from otel_resilience_instrumentation import _processor
 from otel_resilience_instrumentation._flask_request import Environ, FlaskRequest
+from otel_resilience_instrumentation._streamed_body import StreamedBody
 
 _log = logging.getLogger("otel_resilience")
 
@@ -40,10 +41,11 @@ def in_scope(call: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[byt
             return call(app, environ, start_response)
         environ[_KEY] = current
         try:
-            return call(app, environ, start_response)
+            body = call(app, environ, start_response)
         finally:
             current.scope.leave()
             environ.pop(_KEY, None)
+        return StreamedBody(body, current.scope) if current.streams else body
 
     return scoped
 
@@ -104,6 +106,7 @@ def _tell(current: FlaskRequest | None, response: Response | None) -> None:
     if current is None:
         return
     try:
+        current.streams = response is not None and response.is_streamed and not response.direct_passthrough
         told = current.answer(None if response is None else response.status_code)
         if response is None:
             return

@@ -19,7 +19,7 @@ Environ = dict[str, Any]
 
 
 class FlaskRequest:
-    """One request in an application's hands: its scope, and the exceptions that were met."""
+    """One request in an application's hands: its scope, the exceptions that were met, and whether its answer ``streams``."""
 
     def __init__(self, environ: Environ) -> None:
         def field(name: str) -> str | None:
@@ -30,6 +30,7 @@ class FlaskRequest:
         self.refused: DeadlineExceededError | None = None
         self.handled: Exception | None = None
         self.uncaught: Exception | None = None
+        self.streams = False
 
     def begin(self) -> None:
         """The route is known, and the SERVER span current. Raises the answer to work that nobody waits for."""

@@ -36,7 +36,8 @@ class InboundScope:
     """One request in hand: request, correlation id and deadline are current from ``enter`` until ``leave``.
 
     ``expired``: its deadline had passed when it came. ``answer``: what its failing answer tells, once it is
-    ``answered``. Used in one thread or task; ``leave`` may be called twice, and from another context, where it only forgets.
+    ``answered``. Used in one thread or task; ``leave`` may be called twice, and from another context, where it only
+    forgets. ``resume`` makes it current again where the answer is made after the handler has ended, piece by piece.
     """
 
     def __init__(
@@ -47,6 +48,16 @@ class InboundScope:
         self.expired = False
         self.answered = False
         self.answer: Answer | None = None
+        self.correlation_id: str | None = None
+        self.expires_at: float | None = None
+
+    def resume(self) -> Self:
+        """Make all that is its own current again, until ``leave``; in whatever thread or task."""
+        self._tokens.append((request.leave, request.enter(self.request)))
+        self._tokens.append((deadlines.restore, deadlines.resume(self.expires_at)))
+        if self.correlation_id is not None:
+            self._tokens.append((correlation.leave, correlation.enter(self.correlation_id)))
+        return self
 
     def leave(self) -> None:
         while self._tokens:
@@ -85,7 +96,9 @@ def enter(
             if seconds is not None:
                 scope.expired = scope.expired or seconds <= 0.0
                 undo.append((deadlines.restore, deadlines.tighten(seconds)))
-        undo.append((correlation.leave, correlation.enter(_correlation_id(fields))))
+        scope.expires_at = deadlines.expires_at()
+        scope.correlation_id = _correlation_id(fields)
+        undo.append((correlation.leave, correlation.enter(scope.correlation_id)))
     except Exception:
         _log.exception("an incoming request was not understood and is answered without its fields")
     return scope

@@ -37,19 +37,34 @@ def request_fields(host: str | None, *, deadline: bool = True) -> dict[str, str]
     return fields
 
 
+class _Ours(str):
+    """A value that is on the user's headers while a request is sent, in the place of ``users``."""
+
+    __slots__ = ("users",)
+    users: Any
+
+
 @contextmanager
 def fields_on(headers: MutableMapping[str, Any], host: str | None) -> Iterator[dict[str, str]]:
-    """The fields for ``host`` on the user's ``headers``, which are as they were afterwards."""
-    fields = request_fields(host)
-    if CORRELATION_FIELD in headers:
-        fields.pop(CORRELATION_FIELD, None)  # the application's own word
-    before = {name: headers.get(name) for name in fields}
+    """The fields for ``host`` on the user's ``headers``, which are as they were afterwards.
+
+    Several threads may send one request at once: each says its own, and none takes another's for the user's.
+    """
+    fields: dict[str, _Ours] = {name: _Ours(value) for name, value in request_fields(host).items()}
+    for name, value in fields.items():
+        known = headers.get(name)
+        value.users = known.users if isinstance(known, _Ours) else known
+    if CORRELATION_FIELD in fields and fields[CORRELATION_FIELD].users is not None:
+        del fields[CORRELATION_FIELD]  # the application's own word
     headers.update(fields)
     try:
-        yield fields
+        yield dict(fields)
     finally:
-        for name, value in before.items():
-            if value is None:
+        for name, value in fields.items():
+            held = headers.get(name)
+            if isinstance(held, _Ours) and held is not value:
+                continue  # of another thread, which takes it away itself
+            if value.users is None:
                 headers.pop(name, None)
             else:
-                headers[name] = value
+                headers[name] = value.users

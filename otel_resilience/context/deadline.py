@@ -66,11 +66,16 @@ def tighten(seconds: float) -> Token[float | None]:
     return _expires_at.set(instant if outer is None else min(outer, instant))
 
 
+def resume(instant: float | None) -> Token[float | None]:
+    """Go on with work whose deadline is ``instant``, as ``expires_at`` said it; ``restore`` ends it."""
+    return _expires_at.set(instant)
+
+
 def clear() -> Token[float | None]:
     """Begin work that no deadline of the surrounding context binds (a new request)."""
     return _expires_at.set(None)
 
 
 def restore(token: Token[float | None]) -> None:
-    """Undo ``tighten`` or ``clear``, in whatever context."""
+    """Undo ``tighten``, ``resume`` or ``clear``, in whatever context."""
     leaving.leave(_expires_at, token)

@@ -42,17 +42,16 @@ class Request:
         return tuple(failed for _, failed in self._failures.copy())
 
     def remember(self, failed: FailedCall) -> None:
-        """A call of ours has failed, inside of the guards around the code that says so."""
-        met = (guards.current(), failed)
+        """A call of ours has failed, inside of the guards around the code that says so; one left behind failed for nobody."""
+        inside = guards.current()
         with self._lock:
-            self._failures.append(met)
-            del self._failures[:-MOST_FAILURES]
+            if not guards.is_left_behind(inside):
+                self._failures.append((inside, failed))
+                del self._failures[:-MOST_FAILURES]
 
     def take_inside(self, guard: Guard) -> tuple[FailedCall, ...]:
         """Forget what failed inside of ``guard`` and answer with it: the end of that call is what counts now."""
-        if not self._failures:
-            return ()
-        with self._lock:
+        with self._lock:  # also where there are none: somebody left behind may be about to add one
             taken = [each for each in self._failures if guards.is_inside(each[0], guard)]
             for each in taken:
                 with suppress(ValueError):  # one that came up meanwhile may have pushed it out

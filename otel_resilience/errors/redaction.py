@@ -34,6 +34,12 @@ def use_redactor(redact: Redact | None) -> Redact | None:
     return before
 
 
+def shown_code(hop: Hop) -> str | None:
+    """The code of ``hop`` as it may be seen; ``None`` where it may not. Never raises."""
+    seen = redacted(ErrorChain.of(hop))
+    return None if seen is None else seen.root_cause_code
+
+
 def redacted(chain: ErrorChain) -> ErrorChain | None:
     """``chain`` as it may be seen; ``None`` where nothing of it may. Never raises."""
     redact = _redact

@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 
 from otel_resilience.clock import AsyncTimers
+from otel_resilience.context import guards
+from otel_resilience.context.guards import Guard
 from otel_resilience.flow.effects import Flow, Race, Raced
 from otel_resilience.outcome import Failure, Result
 
@@ -21,6 +23,7 @@ _left_behind: set[_Task] = set()
 async def race(effect: Race, drive: Drive, timers: AsyncTimers) -> Raced:
     """Run the race from this task. Whatever ends it, what still runs is cancelled and not waited for."""
     running: dict[_Task, int] = {}
+    branches: dict[_Task, Guard] = {}
     tick: asyncio.Future[None] | None = None
     timer = None
 
@@ -28,7 +31,10 @@ async def race(effect: Race, drive: Drive, timers: AsyncTimers) -> Raced:
         flow = effect.start(number)
         if flow is None:
             return False
-        running[asyncio.ensure_future(drive(flow))] = number
+        branch, token = guards.enter_branch()
+        task = asyncio.ensure_future(drive(flow))
+        guards.leave(token)
+        running[task], branches[task] = number, branch
         return True
 
     def arm() -> None:
@@ -62,6 +68,7 @@ async def race(effect: Race, drive: Drive, timers: AsyncTimers) -> Raced:
         if timer is not None:
             timer.cancel()
         for task in running:
+            branches[task].left_behind = True
             _left_behind.add(task)
             task.add_done_callback(_reap)
             task.cancel()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from otel_resilience.clock import wait_in_real_time
-from otel_resilience.context import deadline
+from otel_resilience.context import deadline, guards
 from otel_resilience.exceptions import DeadlineExceededError
 from otel_resilience.flow.workers import Worker
 from otel_resilience.outcome import Failure, Result, Success, unwrap
@@ -35,10 +35,13 @@ class BoundedInvocation:
             except BaseException as error:  # carried to the thread that waits
                 results.append(Failure(error))
 
-        if not self._worker.run(work, done.set):
+        branch, token = guards.enter_branch()
+        taken = self._worker.run(work, done.set)
+        guards.leave(token)
+        if not taken:
             return self._invoke()
         # Really waited for, whatever clock the policies have: the thread runs in real time.
         if not wait_in_real_time(done, deadline.remaining()):
-            self.abandoned = True
+            self.abandoned = branch.left_behind = True
             raise DeadlineExceededError("left behind in its thread when the deadline passed")
         return unwrap(results.pop())

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from otel_resilience.clock import Clock, wait_in_real_time
-from otel_resilience.context import deadline
+from otel_resilience.context import deadline, guards
+from otel_resilience.context.guards import Guard
 from otel_resilience.exceptions import DeadlineExceededError
 from otel_resilience.flow.effects import Flow, Race, Raced
 from otel_resilience.flow.workers import Worker
@@ -36,8 +37,16 @@ class _Race:
         self._changed = threading.Event()
         self._arrived: deque[tuple[int, Result[Any]]] = deque()
         self._begun = 0
+        self._branches: dict[int, Guard] = {}  # of those that have not ended
 
     def run(self, worker: Worker) -> Raced:
+        try:
+            return self._run(worker)
+        finally:
+            for branch in self._branches.values():
+                branch.left_behind = True
+
+    def _run(self, worker: Worker) -> Raced:
         self._begin(worker)
         ended: dict[int, Result[Any]] = {}
         due: float | None = self._clock.monotonic() + self._effect.after
@@ -47,6 +56,7 @@ class _Race:
             while self._arrived:
                 number, result = self._arrived.popleft()
                 ended[number] = result
+                del self._branches[number]
                 if self._effect.decides(number, result):
                     return Raced(number, result)
             if len(ended) == self._begun:
@@ -82,6 +92,8 @@ class _Race:
             self._changed.set()
 
         self._begun = number
+        self._branches[number], token = guards.enter_branch()
         worker.run(work)
+        guards.leave(token)
         worker.release()
         return True

@@ -10,17 +10,16 @@ from otel_resilience.errors.hop import Hop
 from otel_resilience.telemetry import names
 
 
-def record_chain(span: Span, chain: ErrorChain, own_code: str | None = None) -> None:
+def record_chain(span: Span, chain: ErrorChain, own_code: str | None) -> None:
     """Put ``chain`` on ``span``, and a link to its root unless ``span`` is the root's own.
 
-    ``own_code`` is this service's part in it, by default the code of the last hop. To be called once for a
-    span, before it ends.
+    ``own_code`` is this service's part in it, ``None`` where that may not be seen. To be called once for a span,
+    before it ends.
     """
     if not span.is_recording():
         return
     root = chain.root
     attributes: dict[str, AttributeValue] = {
-        names.ERROR_CODE: own_code or chain.hops[-1].code,
         names.ERROR_ROOT_SERVICE: root.service,
         names.ERROR_ROOT_CODE: root.code,
         names.ERROR_CHAIN_SERVICES: [hop.service for hop in chain.hops],
@@ -29,6 +28,8 @@ def record_chain(span: Span, chain: ErrorChain, own_code: str | None = None) -> 
         names.ERROR_CHAIN_OMITTED: chain.omitted,
         names.ERROR_RETRYABLE: chain.retryable,
     }
+    if own_code is not None:
+        attributes[names.ERROR_CODE] = own_code
     if root.trace_id is not None:
         attributes[names.ERROR_ROOT_TRACE_ID] = root.trace_id
     if root.span_id is not None:

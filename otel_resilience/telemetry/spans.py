@@ -17,7 +17,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_resilience import classify
 from otel_resilience.context import correlation, leaving, request
 from otel_resilience.errors.failed_call import FailedCall
-from otel_resilience.errors.redaction import redacted
+from otel_resilience.errors.redaction import redacted, shown_code
 from otel_resilience.exceptions import CircuitOpenError, ResilienceError
 from otel_resilience.listener import CallSummary
 from otel_resilience.outcome import Outcome
@@ -96,21 +96,22 @@ class CallSpan:
 
     def _describe(self, summary: CallSummary) -> None:
         failed = summary.failed_call
+        own_code = None
         if isinstance(failed, FailedCall):
             own_request = request.current()
             root_span = None if own_request is None else own_request.span
-            chain = redacted(failed.chain(*(root_span or parents.ids(self._span.get_span_context()))))
+            whole = failed.chain(*(root_span or parents.ids(self._span.get_span_context())))
+            chain, own_code = redacted(whole), shown_code(whole.hops[-1])
             if own_request is None and self._is_outermost and chain is not None:
                 # The failing answer of a request, or the call around, counts instead: one story counts once in a service.
                 self._errors.count(chain, summary.error_type)
             if chain is not None:
-                record_chain(self._span, chain, failed.code)
+                record_chain(self._span, chain, own_code)
         if not self._span.is_recording():
             return
         self._span.set_attributes(_attributes(summary))
         if summary.outcome in _FAILED:
-            code = failed.code if isinstance(failed, FailedCall) else None
-            self._span.set_status(Status(StatusCode.ERROR, code))
+            self._span.set_status(Status(StatusCode.ERROR, own_code))
 
 
 class AttemptSpan:

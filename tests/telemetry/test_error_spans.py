@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
@@ -18,6 +20,7 @@ from otel_resilience import (
 )
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.hop import Hop
+from otel_resilience.errors.redaction import use_redactor
 from otel_resilience.telemetry.chain_on_span import record_chain
 from otel_resilience.testing import ManualClock
 from tests.in_hand import request_in_hand
@@ -138,7 +141,7 @@ def test_a_chain_on_the_roots_own_span_has_no_link(observatory: Observatory) -> 
 def test_a_root_whose_span_nobody_knows_is_not_linked(observatory: Observatory) -> None:
     chain = ErrorChain.of(Hop(service="ledger", code="DB_UNAVAILABLE", trace_id=LEDGER_TRACE))
     with observatory.tracer().start_as_current_span("GET /account") as span:
-        record_chain(span, chain)
+        record_chain(span, chain, chain.root.code)
     told = dict(observatory.span("GET /account").attributes or {})
     assert observatory.span("GET /account").links == ()
     assert told["resilience.error.code"] == "DB_UNAVAILABLE"
@@ -231,3 +234,15 @@ def test_an_answer_that_is_the_callers_mistake_is_no_error_but_has_its_type(obse
     call = observatory.span("execute spans.mistake")
     assert call.status.status_code is StatusCode.UNSET
     assert (call.attributes or {})["error.type"] == "404"
+
+
+def test_a_redacted_code_is_shown_nowhere_on_the_span(observatory: Observatory) -> None:
+    before = use_redactor(lambda hop: replace(hop, code="WITHHELD"))
+    try:
+        with pytest.raises(DomainError):
+            Pipeline("spans.redacted", trace=True).call(fail, DomainError("FRAUD_SEEN"))
+    finally:
+        use_redactor(before)
+    call = observatory.span("execute spans.redacted")
+    assert (call.attributes or {})["resilience.error.code"] == "WITHHELD"
+    assert call.status.description == "WITHHELD"

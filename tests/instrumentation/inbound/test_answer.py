@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_resilience import DomainError
+from otel_resilience import DomainError, Hop
 from otel_resilience.errors.codecs import error_chain as codec
 from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.errors.redaction import use_redactor
@@ -103,12 +104,28 @@ class TestRecord:
         assert self.recorded(status=503) == []
 
 
+def by_others(hop: Hop) -> Hop | None:
+    return None if hop.service == "payments" else hop
+
+
 class TestRedaction:
     @pytest.fixture(autouse=True)
     def hidden(self) -> Iterator[None]:
         before = use_redactor(lambda hop: None if hop.service == "ledger" else hop)
         yield
         use_redactor(before)
+
+    def test_this_services_own_code_is_shown_as_the_hook_says_it_and_not_where_it_hides_the_hop(
+        self, spans: InMemorySpanExporter
+    ) -> None:
+        tracer = trace.get_tracer("test")
+        for redact in (lambda hop: replace(hop, code="WITHHELD"), by_others):
+            use_redactor(redact)
+            with enter() as scope, tracer.start_as_current_span("POST", kind=trace.SpanKind.SERVER):
+                scope.request.remember(PASSED_ON)
+                _answer.answer(scope, status=502)
+        shown = [(each.attributes or {}).get("resilience.error.code") for each in spans.get_finished_spans()]
+        assert shown == ["WITHHELD", None]
 
     def test_what_is_hidden_is_neither_sent_nor_shown_nor_counted(self, spans: InMemorySpanExporter) -> None:
         tracer = trace.get_tracer("test")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
 
 import pytest
 import requests
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from requests.structures import CaseInsensitiveDict
 
 from otel_resilience import Timeout, error_chain
 from otel_resilience.context import correlation
@@ -14,10 +16,34 @@ from otel_resilience.context.request import Request
 from otel_resilience.errors.codecs import error_chain as codec
 from otel_resilience.events import FieldDiscarded
 from otel_resilience.testing import Recorder
+from otel_resilience_instrumentation._outbound import fields_on
 from tests.instrumentation.http_server import Reply, ScriptedServer
 from tests.instrumentation.requests.exchange import CHAIN, OutsideWorld, Settings
 
 pytestmark = pytest.mark.usefixtures("instrumented")
+
+
+class TestOneRequestSentTwiceAtOnce:
+    """``fields_on`` in two threads' order: the first to begin is the first to end."""
+
+    @pytest.mark.parametrize("own", [{}, {"X-Correlation-ID": "mine", "resilience": "theirs"}])
+    def test_each_says_its_own_and_the_request_ends_as_it_was(
+        self, settings: Settings, own: dict[str, str]
+    ) -> None:
+        settings()
+        headers = CaseInsensitiveDict(own)
+        said: list[str] = []
+        first, second = ExitStack(), ExitStack()
+        for sending, correlation_id in ((first, "order-1"), (second, "order-2")):
+            token = correlation.enter(correlation_id)
+            sending.enter_context(fields_on(headers, "localhost"))
+            correlation.leave(token)
+            said.append(headers["x-correlation-id"])
+        first.close()
+        assert headers["resilience"] == "chain"
+        second.close()
+        assert said == ([own["X-Correlation-ID"]] * 2 if own else ["order-1", "order-2"])
+        assert headers == CaseInsensitiveDict(own)
 
 
 class TestUnguarded:
