@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_resilience.flow.async_driver import drive
+from otel_resilience.flow.call import Arguments
 from otel_resilience.flow.execution import Execution
 from otel_resilience.outcome import Failure, Result, Success, unwrap
 
@@ -37,7 +38,9 @@ def wrapper(guard: Guard, fn: Callable[..., AsyncIterable[Any]]) -> Callable[...
     async def guarded(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         start = partial(fn, *args, **kwargs)
         stream: _Guarded | _Plain = (
-            _Guarded(partial(guard.begin_stream, (args, kwargs)), start) if guard.enabled else _Plain(start)
+            _Guarded(partial(guard.begin_stream, Arguments(args, kwargs, fn)), start)
+            if guard.enabled
+            else _Plain(start)
         )
         request = _Request()
         try:

@@ -6,7 +6,8 @@ import copy
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from otel_resilience import classify, clock
 from otel_resilience.context import attempt as attempt_context
@@ -20,9 +21,16 @@ from otel_resilience.flow.effects import INVOKE, Flow
 from otel_resilience.listener import LISTENERS, CallScope
 from otel_resilience.outcome import Failure, Mode, Outcome, Result, Success
 
-Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
-NO_ARGUMENTS: Arguments = ((), {})
+class Arguments(NamedTuple):
+    """What the guarded ``function`` is called with; ``None`` where nobody knows which one it is, nor with what."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = MappingProxyType({})
+    function: object = None
+
+
+NO_ARGUMENTS = Arguments()
 
 #: Why a call must not be sent a second time, by the names of ``resilience.retry.suppression.reason``.
 NOT_IDEMPOTENT = "not_idempotent"

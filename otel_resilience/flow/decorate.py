@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
+from otel_resilience.flow.call import Arguments
 from otel_resilience.flow.guarded_class import guard_class
 from otel_resilience.flow.sync_stream import GuardedGenerator
 
@@ -61,7 +62,9 @@ def _plain(guard: Guard, fn: Any) -> Callable[..., Any]:
 
 def _coroutine(guard: Guard, fn: Any) -> Callable[..., Any]:
     async def guarded(*args: Any, **kwargs: Any) -> Any:
-        return await guard.aexecute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
+        return await guard.aexecute(
+            functools.partial(fn, *args, **kwargs), arguments=Arguments(args, kwargs, fn)
+        )
 
     return guarded
 
@@ -71,7 +74,11 @@ def _generator(guard: Guard, fn: Any) -> Callable[..., Any]:
         start = functools.partial(fn, *args, **kwargs)
         if not guard.enabled:
             return (yield from start())
-        return (yield from GuardedGenerator(functools.partial(guard.begin_stream, (args, kwargs)), start))
+        return (
+            yield from GuardedGenerator(
+                functools.partial(guard.begin_stream, Arguments(args, kwargs, fn)), start
+            )
+        )
 
     return guarded
 

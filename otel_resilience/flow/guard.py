@@ -75,7 +75,9 @@ class Guard(ABC):
         self.bind(qualified_name(fn))
         if kind_of(fn) in (Kind.GENERATOR, Kind.ASYNC_GENERATOR):
             return self(fn)(*args, **kwargs)
-        return await self.aexecute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
+        return await self.aexecute(
+            functools.partial(fn, *args, **kwargs), arguments=Arguments(args, kwargs, fn)
+        )
 
     @overload
     def __call__(self, fn: type[T]) -> type[T]: ...
@@ -93,7 +95,7 @@ class Guard(ABC):
 
     def execute_plain(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call a function that is no coroutine function. One that gives a coroutine all the same is a ``TypeError``."""
-        value = self.execute(functools.partial(fn, *args, **kwargs), arguments=(args, kwargs))
+        value = self.execute(functools.partial(fn, *args, **kwargs), arguments=Arguments(args, kwargs, fn))
         if isinstance(value, CoroutineType) and self.enabled and self._mode is Mode.ENFORCE:
             value.close()
             raise TypeError(

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from otel_resilience.flow.call import Arguments
+
 if TYPE_CHECKING:
     from otel_resilience.flow.guard import Guard
 
@@ -35,7 +37,7 @@ def _initialising(guard: Guard, cls: type, initialise: Callable[..., None]) -> C
             initialise(self, *args, **kwargs)
             return _BUILT
 
-        if guard.execute(invoke, arguments=(args, kwargs), alone=True) is not _BUILT:
+        if guard.execute(invoke, arguments=Arguments(args, kwargs), alone=True) is not _BUILT:
             raise TypeError(f"nothing can stand in for the construction of {cls.__qualname__}")
 
     return __init__
@@ -45,6 +47,6 @@ def _making(guard: Guard, make: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(make)
     def __new__(made: type, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 — it is one
         invoke = functools.partial(make, made, *args, **kwargs)
-        return guard.execute(invoke, arguments=(args, kwargs), alone=True)
+        return guard.execute(invoke, arguments=Arguments(args, kwargs), alone=True)
 
     return __new__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -169,6 +170,14 @@ class Accounts:
             raise OSError
         return f"{account}: {self.balance} {currency}"
 
+    def balance_of(self, account: int) -> int:
+        self(account)
+        return self.balance
+
+    def entries_of(self, account: int) -> Iterator[int]:
+        self(account)
+        yield self.balance
+
 
 def test_the_last_good_value_is_that_of_the_same_arguments(clock: ManualClock) -> None:
     guard, accounts = Fallback.last_good(), Accounts()
@@ -180,6 +189,29 @@ def test_the_last_good_value_is_that_of_the_same_arguments(clock: ManualClock) -
     for other in ((8,), (9,), (7.0,), ([7],)):
         with pytest.raises(OSError):
             guard.call(accounts, *other)
+
+
+async def test_the_last_good_value_is_that_of_the_same_function() -> None:
+    """One guard is used for many functions: the answer of one is none for another's question."""
+    guard, accounts, owners = Pipeline("ledger", Fallback.last_good()), Accounts(), Accounts()
+    assert guard.call(accounts, 7) == "7: 10 EUR"
+    assert guard(accounts.balance_of)(7) == 10
+    owners.down = accounts.down = True
+    with pytest.raises(OSError):
+        guard.call(owners, 7)
+    with pytest.raises(OSError):
+        await guard.acall(owners, 7)
+    with pytest.raises(OSError):
+        list(guard(owners.entries_of)(7))
+    assert guard(accounts.balance_of)(7) == 10, "a method of the same object, however often it is looked up"
+
+
+def test_what_is_not_known_to_be_the_same_question_is_not_remembered() -> None:
+    """As a client's request is, of which the guard knows no arguments."""
+    guard = Fallback.last_good()
+    assert guard.execute(lambda: "of one request") == "of one request"
+    with pytest.raises(OSError):
+        guard.execute(Flaky(1))
 
 
 def test_the_last_good_value_grows_too_old(clock: ManualClock) -> None:

@@ -1,4 +1,4 @@
-"""The last good value for each set of arguments: bounded, and never one call's answer for another's question."""
+"""The last good value for each function and its arguments: bounded, and never one call's answer for another's question."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_KEPT = 128
 
 
 class LastGood:
-    """Remembers values by the arguments that they are the answer to. Safe for threads. ``max_age`` in seconds."""
+    """Remembers values by the function and the arguments that they are the answer to. Safe for threads. ``max_age`` in seconds."""
 
     def __init__(self, max_age: float | None) -> None:
         self.max_age = max_age
@@ -54,7 +54,7 @@ class LastGood:
 
 
 class _Key:
-    """Arguments whose hash is computed once, outside of the lock; 1, 1.0 and True are three."""
+    """A function and arguments whose hash is computed once, outside of the lock; 1, 1.0 and True are three."""
 
     __slots__ = ("_hash", "_parts")
 
@@ -70,9 +70,11 @@ class _Key:
 
 
 def _key(arguments: Arguments) -> Hashable | None:
-    positional, named = arguments
+    positional, named, function = arguments
+    if function is None:
+        return None
     values = (*positional, *(named[name] for name in sorted(named)))
     try:
-        return _Key((values, tuple(sorted(named)), tuple(map(type, values))))
+        return _Key((function, values, tuple(sorted(named)), tuple(map(type, values))))
     except Exception:  # no hash, or one that raises: then no two calls are known to be the same
         return None

@@ -41,7 +41,7 @@ class Fallback(Guard):
 
     @classmethod
     def last_good(cls, *, max_age: float | None = None, on: Errors = Exception) -> Self:
-        """Answer with what the last good call with equal arguments gave, not older than ``max_age`` seconds.
+        """Answer with what the last good call of the function with equal arguments gave, not older than ``max_age`` seconds.
 
         Kept for the 128 sets of arguments used last; where there is none, or the arguments have no hash, the
         failure goes on.

@@ -88,7 +88,7 @@ class FaultInjector(Guard):
     def _is_meant(self, call: Call) -> bool:
         when = self._options.when
         try:
-            return when is None or bool(when(*call.arguments))
+            return when is None or bool(when(call.arguments.args, call.arguments.kwargs))
         except Exception:
             # A user's predicate. A game day that is set up wrongly must not become an outage.
             _log.exception("a predicate of fault injector %r raised; the call is left in peace", self._name)
