@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -126,8 +127,8 @@ class Ring:
         next_port = self.ports[behind]
         own = programs.environment_of(service.name, self._endpoint)
         return own | {
-            # The far end raises what the table of the tests has.
-            "PYTHONPATH": str(ROOT),
+            # The far end raises what the table of the tests has, under this checkout's plugin and no other's that is installed.
+            "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "instrumentation"))),
             "RING_PORT": str(self.ports[service.name]),
             "RING_NEXT": f"{INSIDE}:{next_port}"
             if service.client.startswith("grpc")
