@@ -116,7 +116,10 @@ class SessionCall:
         if self._shortened is not None and kwargs.get("timeout") is self._shortened:
             kwargs["timeout"] = self._kwargs.get("timeout")
         with self._dressed(request, _http.destination(request.url or "").host):
-            return self._send(self.session, request, **self._within_deadline(kwargs))
+            response = self._send(self.session, request, **self._within_deadline(kwargs))
+            if response.next is not None:
+                self._undress(response.next)
+            return response
 
     def _unguarded(self) -> Response:
         began = clock.current().monotonic()

@@ -46,6 +46,15 @@ class TestOneRequestSentTwiceAtOnce:
         assert headers == CaseInsensitiveDict(own)
 
 
+def test_what_a_redirect_was_asked_to_follow_is_clean_too(server: ScriptedServer) -> None:
+    """The library notes on every answer of the way which request is next: a copy of the one before."""
+    server.answers(Reply(302, {"Location": "/there"}), Reply(302, {"Location": "/and-there"}), Reply())
+    response = requests.get(server.url)
+    following = [each.next for each in response.history if each.next is not None]
+    assert following
+    assert all("resilience" not in each.headers for each in following)
+
+
 class TestUnguarded:
     def test_says_that_it_reads_chains_and_under_which_correlation(self, server: ScriptedServer) -> None:
         token = correlation.enter("order-7")
