@@ -41,11 +41,6 @@ class Held:
     def ended_in(self, error: BaseException) -> BaseException:
         """What the caller gets for ``error``: the very object, or ours where our own timeout ended the call."""
         if not isinstance(error, Exception):
-            if not isinstance(
-                error, GeneratorExit
-            ):  # which may come from the collector of garbage, in any thread
-                # The library's own calls end so; what waits to write to an interceptor leaves its RPC going on.
-                self.call.cancel()
             self._settlement.end(Failure(CallCancelled()))
             return error
         final = self._settlement.end(Failure(error))

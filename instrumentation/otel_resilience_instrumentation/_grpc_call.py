@@ -13,7 +13,7 @@ from otel_resilience.errors.dialects.grpc import (
     refused_call,
     was_cancelled_here,
 )
-from otel_resilience.errors.failed_call import FailedCall, remember
+from otel_resilience.errors.failed_call import remember_end
 from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.outcome import Failure, Result
 from otel_resilience_instrumentation import _grpc_span, _processor
@@ -49,7 +49,7 @@ class SyncRpc(OutgoingRpc):
             return self._attempt()
         except Exception as error:
             if isinstance(error, grpc.RpcError):
-                remember(FailedCall.of(DIALECT.read(Failure(error)), began=began))
+                remember_end(DIALECT.read(Failure(error)), began=began)
             raise
 
     def _attempt(self) -> Any:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
@@ -14,7 +15,7 @@ from opentelemetry.trace import Span
 
 from otel_resilience import clock
 from otel_resilience.errors.dialects.grpc import DIALECT, CallCancelled
-from otel_resilience.errors.failed_call import FailedCall, remember
+from otel_resilience.errors.failed_call import remember_end
 from otel_resilience.outcome import Failure, Result
 from otel_resilience_instrumentation import _grpc_span
 from otel_resilience_instrumentation._grpc_metadata import receive
@@ -63,7 +64,7 @@ class Unguarded:
 
     def finish(self, result: Result[Any]) -> Result[Any]:
         if isinstance(result, Failure) and isinstance(result.error, grpc.RpcError):
-            self._context.run(remember, FailedCall.of(DIALECT.read(result), began=self._began))
+            self._context.run(partial(remember_end, DIALECT.read(result), began=self._began))
         return result
 
 

@@ -16,7 +16,7 @@ from otel_resilience import clock
 from otel_resilience.errors.adopt import attach, error_chain
 from otel_resilience.errors.codecs.carriers import CHAIN_FIELD
 from otel_resilience.errors.dialects.http import is_failure
-from otel_resilience.errors.failed_call import FailedCall, remember
+from otel_resilience.errors.failed_call import remember_end
 from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.outcome import Failure, Result
 from otel_resilience_instrumentation import _http, _processor
@@ -93,9 +93,7 @@ class ClientCall:
         """Let the request in hand know how a call without policies ended, where it failed."""
         if isinstance(result, Failure) and not self._dialect.says_something(result.error):
             return
-        reading = self._dialect.read(result)
-        if reading.failed:
-            remember(FailedCall.of(reading, began=self._began))
+        remember_end(self._dialect.read(result), began=self._began)
 
     def _read_problem(self, response: Response) -> None:
         if self._target is None or not response.is_closed or not hasattr(response, "_content"):

@@ -32,7 +32,7 @@ from otel_resilience.errors.dialects.requests import (
     says_something,
     shortened,
 )
-from otel_resilience.errors.failed_call import FailedCall, remember
+from otel_resilience.errors.failed_call import remember_end
 from otel_resilience.flow.call import NOT_IDEMPOTENT
 from otel_resilience.outcome import Failure, Success
 from otel_resilience_instrumentation import _http, _processor, _routing
@@ -127,11 +127,9 @@ class SessionCall:
             response = self._attempt()
         except Exception as error:
             if says_something(error):
-                remember(FailedCall.of(self._dialect.read(Failure(error)), began=began))
+                remember_end(self._dialect.read(Failure(error)), began=began)
             raise
-        reading = self._dialect.read(Success(response))
-        if reading.failed:
-            remember(FailedCall.of(reading, began=began))
+        remember_end(self._dialect.read(Success(response)), began=began)
         return response
 
     def _attempt(self) -> Response:

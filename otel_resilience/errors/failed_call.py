@@ -12,6 +12,7 @@ from otel_resilience.errors.hop import Hop, HopKind
 from otel_resilience.errors.reading import Reading
 from otel_resilience.errors.redaction import redacted
 from otel_resilience.events import Cause
+from otel_resilience.outcome import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,21 @@ def remember(failed: FailedCall) -> None:
     current = request.current()
     if current is not None:
         current.remember(failed)
+
+
+def remember_end(reading: Reading, *, began: float) -> None:
+    """Remember a call that ended now with ``reading``, if it failed.
+
+    A peer that answered well has not, though its answer was raised: a dependency's 404, or gRPC's ``NOT_FOUND``, is no
+    failure that an answer of ours passes on.
+    """
+    if is_failure(reading):
+        remember(FailedCall.of(reading, began=began))
+
+
+def is_failure(reading: Reading) -> bool:
+    """Whether a call that ended with ``reading`` failed, and not only the peer's answer was no good one."""
+    return reading.failed and reading.verdict is not Verdict.SUCCESS
 
 
 def take_inside(guard: Guard) -> tuple[FailedCall, ...]:

@@ -64,8 +64,9 @@ class Execution:
         inside = () if call.outcome is Outcome.CANCELLED else failed_call.take_inside(self._guard)
         if call.outcome not in _NO_FAILURE:
             failed = FailedCall.of(reading, exhausted=call.retries_exhausted, began=call.started)
-            failed_call.remember(aggregate.told_by(failed, inside))
-            call.failed_call = failed
+            call.failed_call = aggregate.told_by(failed, inside)
+            if failed_call.is_failure(reading):
+                failed_call.remember(call.failed_call)
         self._announce()
         call.let_go()
         return result

@@ -17,8 +17,8 @@ from otel_resilience.outcome import Outcome
 from otel_resilience.testing import Recorder
 from otel_resilience_instrumentation._settings import Runtime
 from tests.in_hand import request_in_hand
-from tests.instrumentation.grpc.policies import BREAKER
-from tests.instrumentation.grpc.rpc_server import Client, RpcServer
+from tests.instrumentation.grpc.policies import BREAKER, THREE_ATTEMPTS
+from tests.instrumentation.grpc.rpc_server import Client, RpcServer, aborting
 
 Settings = Callable[..., Runtime]
 
@@ -173,3 +173,16 @@ def test_when_our_part_fails_the_call_is_still_made(
         "an RPC is sent without its policies",
         "an RPC is sent without its fields",
     ]
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "unguarded"])
+@pytest.mark.parametrize("ask", [lambda client: client.get(b"x"), lambda client: list(client.list(b"x"))])
+def test_an_answer_that_is_raised_is_no_failed_call_of_the_request(
+    server: RpcServer, instrumented: None, settings: Settings, guarded: bool, ask: Callable[[Client], Any]
+) -> None:
+    """A dependency's NOT_FOUND is not what this service fails with."""
+    settings(THREE_ATTEMPTS if guarded else "mode: enforce")
+    server.handler = aborting(grpc.StatusCode.NOT_FOUND)
+    with request_in_hand() as current, Client(server.target) as client, pytest.raises(grpc.RpcError):
+        ask(client)
+    assert current.failures == ()

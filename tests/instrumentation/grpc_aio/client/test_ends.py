@@ -58,24 +58,6 @@ async def test_who_cancels_gets_his_cancellation(
         await handler.was_left()
 
 
-async def test_who_is_cancelled_while_he_writes_leaves_no_call_behind(
-    server: RpcServer, client: AioClient
-) -> None:
-    server.handler = handler = Begun(server)
-    call = client.chat()
-    await call.write(b"a")
-    await handler.begun()
-    with Settled() as settled:
-        writing = asyncio.create_task(call.done_writing())
-        await asyncio.sleep(0)  # it has begun, and waits
-        writing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await writing
-        assert await settled.outcomes() == [Outcome.CANCELLED]
-    await handler.was_left()
-    assert call.cancelled()
-
-
 @pytest.mark.parametrize("read", [read_unary, *PARKED])
 async def test_a_deadline_around_a_call_that_cancels_it_is_a_timeout(
     server: RpcServer, client: AioClient, read: Read
