@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from otel_resilience import clock
 from otel_resilience.context import request, service
 from otel_resilience.context.guards import Guard
+from otel_resilience.errors import codes
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.hop import Hop, HopKind
 from otel_resilience.errors.reading import Reading
@@ -77,11 +78,9 @@ class FailedCall:
 
     def cause(self) -> Cause:
         """Its root, for what it may open."""
-        if self.received is None:
-            return Cause(service=service.current().name, code=self.code)
-        seen = redacted(self.received)
+        seen = redacted(self.chain(None, None) if self.received is None else self.received)
         if seen is None:
-            return Cause(service=None, code=self.code)
+            return Cause(service=None, code=codes.INTERNAL if self.received is None else self.code)
         return Cause(service=seen.root.service, code=seen.root.code, trace_id=seen.root.trace_id)
 
 

@@ -11,6 +11,7 @@ from otel_resilience import ConfigurationError, ErrorChain, ErrorPropagator, Hop
 from otel_resilience.errors.adopt import attach
 from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.errors.redaction import redacted, use_redactor
+from otel_resilience.events import Cause
 
 LEDGER = Hop(service="ledger", code="DB_UNAVAILABLE", operation="POST /accounts/{id}", trace_id="a" * 32)
 CHAIN = ErrorChain((LEDGER, Hop(service="payments", code="HTTP_503")), omitted=1)
@@ -95,7 +96,8 @@ def test_nothing_is_seen_where_nothing_is_left_or_the_hiding_fails(
     ErrorPropagator("orders").inject(error, carrier)
     assert carrier == {}
     assert "ledger" not in str(RemoteError(CHAIN))
-    assert FailedCall(code="HTTP_503", received=CHAIN).cause().service is None
+    assert FailedCall(code="HTTP_503", received=CHAIN).cause() == Cause(service=None, code="HTTP_503")
+    assert FailedCall(code="OWN_SECRET").cause() == Cause(service=None, code="INTERNAL")
 
 
 def test_what_goes_into_a_carrier_and_into_messages_is_redacted_and_the_process_itself_knows(
