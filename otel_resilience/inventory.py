@@ -19,14 +19,16 @@ class Inventory:
     """Policies by kind and name. Safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards the sets; nothing else happens under it
+        # Guards the sets; nothing else happens under it. It may be taken again by who holds it: a signal handler, or what
+        # the collector ends, may make or name a policy wherever its thread is.
+        self._lock = threading.RLock()
         self._live: dict[tuple[str, str], weakref.WeakSet[object]] = defaultdict(weakref.WeakSet)
         self._warned: set[tuple[str, str]] = set()
         forget_after_fork(self)
 
     def forget(self) -> None:
         """Have a lock that nobody holds; the policies live on in a forked child, each as new."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def add(self, kind: str, name: str, policy: object, *, one_of_many: bool = False) -> None:
         """Show ``policy`` as the ``kind`` called ``name``; ``one_of_many``: it belongs to one that is shown already."""
@@ -49,7 +51,7 @@ class Inventory:
     def live(self, kind: str) -> dict[str, list[object]]:
         """The live policies of a kind by name; names of policies that are gone keep an empty list."""
         with self._lock:
-            return {name: list(known) for (this, name), known in self._live.items() if this == kind}
+            return {name: list(known) for (this, name), known in list(self._live.items()) if this == kind}
 
 
 POLICIES = Inventory()

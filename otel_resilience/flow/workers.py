@@ -33,7 +33,9 @@ class WorkerPool:
 
     def forget(self) -> None:
         """Begin anew, with a lock that nobody holds."""
-        self._lock = threading.Lock()  # guards the two below; no work is done under it
+        # Guards the three below; no work is done under it. It may be taken again by who holds it: a signal handler may
+        # make a call wherever its thread is.
+        self._lock = threading.RLock()
         self._idle: list[Worker] = []
         self._threads = 0
         self._closed = False

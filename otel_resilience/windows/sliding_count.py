@@ -33,5 +33,6 @@ class SlidingCount:
     def total(self, now: float) -> int:
         """How many happened after ``now - seconds``."""
         while self._entries and self._entries[0][0] <= now - self._seconds:
-            self._total -= int(self._entries.popleft()[1])
+            left = int(self._entries.popleft()[1])
+            self._total -= left
         return self._total

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import contextvars
-import inspect
-import os
-import sys
 from collections.abc import Callable, Iterator
-from types import FrameType
 
 import pytest
 
-import otel_resilience
 from otel_resilience import (
     Backoff,
     Bulkhead,
@@ -25,35 +20,19 @@ from otel_resilience.context import surroundings
 from otel_resilience.policies.retry_budget.policy import RetryBudget
 from otel_resilience.testing import ManualClock
 from tests.concurrency.holding import returns
+from tests.concurrency.interrupting import happening_at
 
-PACKAGE = os.path.dirname(otel_resilience.__file__) + os.sep
 
+def interrupted_at(place: int, work: Callable[[], object]) -> bool:
+    """Run ``work``, with a Ctrl-C at that place; ``False`` past the last one."""
 
-def interrupted_at(place: int, work: Callable[[], object]) -> tuple[str, int] | None:
-    """Run ``work``, with a Ctrl-C at the ``place``-th look of the interpreter for signals inside the package.
+    def interrupt() -> None:
+        raise KeyboardInterrupt
 
-    It looks where a function begins, and where a call has come back. Answers with where that was, ``None`` past the last one.
-    """
-    looks, met = 0, None
-
-    def profile(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal looks, met
-        code = frame.f_code
-        steps = event in ("call", "return") and not code.co_flags & inspect.CO_GENERATOR
-        if met is None and code.co_filename.startswith(PACKAGE) and (steps or event == "c_return"):
-            looks += 1
-            if looks == place:
-                met = (code.co_filename.removeprefix(PACKAGE), frame.f_lineno)
-                raise KeyboardInterrupt
-
-    sys.setprofile(profile)
     try:
-        work()
+        return happening_at(place, interrupt, work) is not None
     except KeyboardInterrupt:
-        pass
-    finally:
-        sys.setprofile(None)
-    return met
+        return True
 
 
 class Scene:
@@ -86,18 +65,17 @@ class Scene:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("form", ["call", "stream", "enter"])
 def test_whenever_it_comes(form: str) -> None:
-    place, wrong = 0, list[object]()
+    place, wrong = 0, list[int]()
     with ManualClock():
         while True:
             place += 1
             scene, context = Scene(), contextvars.copy_context()
             outside = context.run(surroundings.take)
-            met = context.run(interrupted_at, place, getattr(scene, form))
-            if met is None:
+            if not context.run(interrupted_at, place, getattr(scene, form)):
                 break
             # A ``with`` statement that is interrupted at its very edge is not left, for any context manager.
             as_before = form == "enter" or context.run(surroundings.take) == outside
             if not (as_before and scene.goes_on()):
-                wrong.append(met)
+                wrong.append(place)
     assert place > 100
     assert wrong == []

@@ -6,6 +6,7 @@ Whoever waited there for a lock would wait for himself, and for ever.
 from __future__ import annotations
 
 import gc
+import itertools
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -20,8 +21,10 @@ from otel_resilience import (
     CircuitBreaker,
     CircuitOpenError,
     Fallback,
+    FaultInjector,
     Pipeline,
     RateLimiter,
+    ResilienceError,
     Retry,
     Timeout,
 )
@@ -31,6 +34,8 @@ from otel_resilience.errors.failed_call import FailedCall
 from otel_resilience.events import CircuitStateChanged
 from otel_resilience.testing import Draws, ManualClock, Recorder
 from tests.concurrency.holding import returns
+from tests.concurrency.interrupting import happening_at
+from tests.flow.flaky import Flaky
 from tests.telemetry.observatory import Observatory
 
 GUARDS: dict[str, Callable[[], Any]] = {
@@ -76,6 +81,45 @@ def test_calls_that_the_collector_ends_anywhere(kind: str, threshold: None) -> N
 
     with Observatory():  # which counts what ends
         assert returns(work)
+
+
+#: No hedge: a handler that waits for other threads may wait for what the interrupted thread holds, whatever the lock.
+SIGNALLED: dict[str, Callable[[], Any]] = GUARDS | {
+    "timeout in a thread": lambda: Timeout(60.0, thread=True),
+    "fault": lambda: FaultInjector(latency=0.0),
+    "keyed": lambda: CircuitBreaker("signalled").for_key("a"),
+}
+
+
+def handled(guard: Any, place: int) -> tuple[str, int] | None:
+    """One call, and another one that a handler makes at ``place``; where that was, ``None`` past the last one."""
+    ends: list[object] = []
+
+    def handler() -> None:
+        try:
+            ends.append(guard.call(len, "of a handler"))
+        except ResilienceError as error:
+            ends.append(error)
+
+    met = happening_at(place, handler, lambda: guard.call(Flaky(0)))
+    assert len(ends) == (met is not None)
+    return met
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("kind", SIGNALLED)
+def test_calls_that_a_signal_handler_makes_anywhere(kind: str) -> None:
+    """It runs between two steps of whatever the main thread is in, and may call through the same guard."""
+    guard, place = SIGNALLED[kind](), itertools.count(1)
+    guard.call(len, "what the first call makes is there")
+
+    def work() -> None:
+        while handled(guard, next(place)) is not None:
+            pass
+
+    with Observatory():
+        assert returns(work), f"it waits for itself at place {place}"
+    assert next(place) > 30
 
 
 class Meanwhile(float):

@@ -34,7 +34,9 @@ class KeyedRoom(Generic[K]):
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards the three below; nothing is made or announced under it
+        # Guards the three below; nothing is made or announced under it. It may be taken again by who holds it: keys are
+        # users' objects, whose comparison may call anything, and a signal handler may make a call wherever its thread is.
+        self._lock = threading.RLock()
         self._kept: OrderedDict[Hashable, K] = OrderedDict()  # the longest unused first
         self._living: weakref.WeakValueDictionary[Hashable, K] = weakref.WeakValueDictionary()
         self._shared: K | None = None
@@ -57,7 +59,7 @@ class KeyedRoom(Generic[K]):
 
     def forget(self) -> None:
         """Have a lock that nobody holds, in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def _find(self, key: Hashable) -> K | None:
         found = self._living.get(key)
@@ -81,7 +83,7 @@ class KeyedRoom(Generic[K]):
         for _ in range(min(_LOOKED_AT, len(self._kept))):
             key, oldest = next(iter(self._kept.items()))
             if oldest.idle:
-                del self._kept[key]
+                self._kept.pop(key, None)
                 return True
             # A second chance: the next search begins behind it.
             self._kept.move_to_end(key)

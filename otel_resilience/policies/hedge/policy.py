@@ -64,7 +64,7 @@ class Hedge(BudgetSpender):
 
     def forget(self) -> None:
         """Know no latencies, with a lock that nobody holds."""
-        self._lock = threading.Lock()  # guards the latencies
+        self._lock = threading.RLock()  # guards the latencies; a signal handler may come here once more
         self._latencies = Latencies()
 
     def bind(self, name: str) -> None:

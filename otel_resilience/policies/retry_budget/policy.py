@@ -41,7 +41,9 @@ class RetryBudget:
 
     def forget(self) -> None:
         """Know of no attempt, with a lock that nobody holds."""
-        self._lock = threading.Lock()  # guards both counts; nothing else happens under it
+        # Guards both counts; nothing else happens under it. It may be taken again by who holds it: a signal handler may
+        # make a call wherever its thread is.
+        self._lock = threading.RLock()
         self._first_attempts = SlidingCount(self._window)
         self._spent = SlidingCount(self._window)
 

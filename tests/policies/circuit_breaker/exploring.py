@@ -1,7 +1,7 @@
 """Every history of a few callers with a few breakers: states, the steps that lead on from them, and what must hold in all of them.
 
 States that nothing can tell apart are one state: time counts from now, permits by whether they still count. So a search over all interleavings
-ends by itself for one breaker, and goes deep for two.
+ends by itself, for one breaker and for two.
 """
 
 from __future__ import annotations
@@ -111,9 +111,10 @@ class Explorer:
     options: CircuitBreakerOptions
     waits: tuple[float, ...]
     draws: tuple[float, ...] = (0.0,)
+    machine: type[CircuitBreakerMachine] = CircuitBreakerMachine
 
     def begin(self, breakers: int, callers: int) -> World:
-        machines = tuple(CircuitBreakerMachine(self.options) for _ in range(breakers))
+        machines = tuple(self.machine(self.options) for _ in range(breakers))
         return World(machines, (None,) * callers)
 
     def explore(self, world: World, depth: int, visit: Callable[[World], None]) -> tuple[int, int]:

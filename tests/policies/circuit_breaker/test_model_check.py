@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from otel_resilience.outcome import Verdict
 from otel_resilience.policies.circuit_breaker.options import CircuitBreakerOptions
-from otel_resilience.policies.circuit_breaker.state import BreakerState, CircuitBreakerMachine, Permit
+from otel_resilience.policies.circuit_breaker.state import (
+    BreakerState,
+    Change,
+    CircuitBreakerMachine,
+    Permit,
+    Rejection,
+    Signal,
+)
 from tests.policies.circuit_breaker.exploring import Explorer, World, check
 
 CONSECUTIVE = CircuitBreakerOptions(
@@ -69,26 +79,73 @@ def test_two_breakers_and_their_callers_do_not_mix() -> None:
         check(world)
         pairs.add(tuple(machine.state for machine in world.machines))
 
-    worlds, _ = explorer.explore(explorer.begin(2, 4), 9, visit)
+    worlds, deepest = explorer.explore(explorer.begin(2, 4), 60, visit)
     assert len(pairs) == len(BreakerState) ** 2
-    assert worlds > 1000
+    assert worlds > 5_000
+    assert deepest < 60, "here too the search ends by itself"
 
 
-def test_the_check_finds_a_machine_that_forgets_a_lease() -> None:
-    """The check is checked: a breaker whose probes never expire wedges, and is found out."""
+class Wedged(CircuitBreakerMachine):
+    """A probe that never returns holds the circuit for ever."""
 
-    class Forgetful(CircuitBreakerMachine):
-        __slots__ = ()
+    __slots__ = ()
 
-        def _expire(self, now: float, draw: float) -> tuple[()]:
-            return ()
+    def _expire(self, now: float, draw: float) -> tuple[()]:
+        return ()
 
-    wedged = Forgetful(CONSECUTIVE)
-    for now in (0.0, 0.0):
-        permit, _ = wedged.admit(now, 0.0)
-        assert isinstance(permit, Permit)
-        wedged.settle(permit, Verdict.FAILURE, now, 0.0)
-    lost = [wedged.admit(20.0, 0.0)[0] for _ in range(2)]
-    world = World((wedged,), (), tuple((0, permit) for permit in lost if isinstance(permit, Permit)), 20.0)
+
+class Generous(CircuitBreakerMachine):
+    """Everybody is a probe."""
+
+    __slots__ = ()
+
+    def _admit_probe(self, now: float) -> Permit | Rejection:
+        permit = self._permit(now + self._options.lease)
+        assert permit.lease_until is not None
+        self._probes[permit.serial] = permit.lease_until
+        return permit
+
+
+class Credulous(CircuitBreakerMachine):
+    """A late result counts for the present."""
+
+    __slots__ = ()
+
+    def settle(self, permit: Permit, *rest: Any, **more: Any) -> tuple[Change, ...]:
+        return super().settle(replace(permit, generation=self._generation), *rest, **more)
+
+
+class Losing(CircuitBreakerMachine):
+    """A probe that is cancelled does not give its place back."""
+
+    __slots__ = ()
+
+    def settle(self, permit: Permit, verdict: Verdict, *rest: Any, **more: Any) -> tuple[Change, ...]:
+        return () if verdict is Verdict.IGNORED else super().settle(permit, verdict, *rest, **more)
+
+
+class Timeless(CircuitBreakerMachine):
+    """What changes begins no generation."""
+
+    __slots__ = ()
+
+    def _move(self, signal: Signal) -> Change:
+        change = super()._move(signal)
+        self._generation -= 1
+        return change
+
+
+class Stubborn(CircuitBreakerMachine):
+    """A human's word is nothing to it while probes run."""
+
+    __slots__ = ()
+
+    def force(self, signal: Signal) -> tuple[Change, ...]:
+        return () if self._probes else super().force(signal)
+
+
+@pytest.mark.parametrize("broken", [Wedged, Generous, Credulous, Losing, Timeless, Stubborn])
+def test_the_check_finds_a_machine_that_is_broken(broken: type[CircuitBreakerMachine]) -> None:
+    explorer = Explorer(CONSECUTIVE, waits=(4.0,), machine=broken)
     with pytest.raises(AssertionError):
-        check(world)
+        explorer.explore(explorer.begin(1, 4), 60, check)
