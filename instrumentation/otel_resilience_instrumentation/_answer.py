@@ -117,7 +117,7 @@ def _chain(
     own = replace(own, exhausted=is_exhausted(ending.error) or (failed is not None and failed.exhausted))
     carried = None if reading is None else reading.chain
     if carried is not None:
-        return aggregate.carried_by(carried.extended(own.passing_on()), current.failures)
+        return aggregate.carried_by(carried, current.failures).extended(own.passing_on())
     if failed is None:
         return ErrorChain.of(own)
     if failed.received is not None:

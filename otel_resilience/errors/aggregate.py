@@ -53,10 +53,13 @@ def told_by(own: FailedCall, inside: Sequence[FailedCall]) -> FailedCall:
 
 def carried_by(chain: ErrorChain, failures: Sequence[FailedCall]) -> ErrorChain:
     """``chain``, which the error that ended a request carries, with the failures beside it counted."""
-    others = [
-        each for each in _side_by_side(failures) if each.received is None or each.received.root != chain.root
-    ]
-    return chain.leaving_out(_hops(others))
+    beside = _side_by_side(failures)
+    received = [each.received for each in beside if each.received is not None]
+    same = next((each for each in received if each.root == chain.root), None)
+    others = [each for each in beside if each.received is None or each.received.root != chain.root]
+    # The chain of an exception group has counted the other members already.
+    counted = 0 if same is None else max(0, chain.omitted - same.omitted)
+    return chain.leaving_out(max(0, _hops(others) - counted))
 
 
 def _side_by_side(failures: Sequence[FailedCall]) -> list[FailedCall]:

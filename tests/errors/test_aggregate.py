@@ -104,6 +104,14 @@ class TestCarried:
         assert told.services_involved == ("ledger", "payments")
         assert told.omitted == 1
 
+    def test_what_a_group_has_counted_is_not_counted_again(self) -> None:
+        first, second = chain("ledger"), chain("disk", "stock", span=2)
+        failures = [failed("A", 0.0, 1.0, first), failed("B", 0.0, 2.0, second), failed("C", 0.0, 3.0)]
+        members = ErrorChain.of_many([first, second])
+        assert members is not None
+        assert members.omitted == 2
+        assert aggregate.carried_by(members, failures).omitted == 3
+
 
 class TestGroups:
     def carrying(self, told: ErrorChain) -> OSError:
