@@ -8,7 +8,7 @@ from contextvars import ContextVar, Token
 from otel_resilience.context import leaving
 
 
-class Guard:
+class GuardedCall:
     """One guarded call while it runs, known by its identity; ``outer`` is the one around it.
 
     ``left_behind``: it goes on, and nobody waits for it any more.
@@ -16,16 +16,16 @@ class Guard:
 
     __slots__ = ("left_behind", "name", "outer")
 
-    def __init__(self, name: str, outer: Guard | None) -> None:
+    def __init__(self, name: str, outer: GuardedCall | None) -> None:
         self.name = name
         self.outer = outer
         self.left_behind = False
 
 
-_guard: ContextVar[Guard | None] = ContextVar("otel_resilience.guard", default=None)
+_guard: ContextVar[GuardedCall | None] = ContextVar("otel_resilience.guard", default=None)
 
 
-def current() -> Guard | None:
+def current() -> GuardedCall | None:
     """The innermost guard around this code, ``None`` outside of any."""
     return _guard.get()
 
@@ -35,34 +35,34 @@ def is_active(name: str) -> bool:
     return any(guard.name == name for guard in _outwards(_guard.get()))
 
 
-def is_inside(inner: Guard | None, outer: Guard) -> bool:
+def is_inside(inner: GuardedCall | None, outer: GuardedCall) -> bool:
     """Whether ``inner`` is ``outer`` or runs inside of it."""
     return any(guard is outer for guard in _outwards(inner))
 
 
-def is_left_behind(guard: Guard | None) -> bool:
+def is_left_behind(guard: GuardedCall | None) -> bool:
     """Whether nobody waits any more for what ``guard`` is around, or one around it."""
     return any(each.left_behind for each in _outwards(guard))
 
 
-def enter_branch() -> tuple[Guard, Token[Guard | None]]:
+def enter_branch() -> tuple[GuardedCall, Token[GuardedCall | None]]:
     """Begin a part of the call in hand that may be left behind; ``leave`` ends it."""
     around = _guard.get()
     return enter("" if around is None else around.name)
 
 
-def enter(name: str) -> tuple[Guard, Token[Guard | None]]:
+def enter(name: str) -> tuple[GuardedCall, Token[GuardedCall | None]]:
     """Begin a guarded call; ``leave`` ends it."""
-    guard = Guard(name, _guard.get())
+    guard = GuardedCall(name, _guard.get())
     return guard, _guard.set(guard)
 
 
-def leave(token: Token[Guard | None]) -> None:
+def leave(token: Token[GuardedCall | None]) -> None:
     """Undo ``enter``, in whatever context."""
     leaving.leave(_guard, token)
 
 
-def _outwards(guard: Guard | None) -> Iterator[Guard]:
+def _outwards(guard: GuardedCall | None) -> Iterator[GuardedCall]:
     while guard is not None:
         yield guard
         guard = guard.outer

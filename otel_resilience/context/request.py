@@ -8,7 +8,7 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
 from otel_resilience.context import guards, leaving
-from otel_resilience.context.guards import Guard
+from otel_resilience.context.guards import GuardedCall
 
 if TYPE_CHECKING:
     from otel_resilience.errors.failed_call import FailedCall
@@ -35,7 +35,7 @@ class Request:
         # Guards the list. Reentrant, and the list is changed one step at a time: the garbage collector or a signal may end a call
         # in the midst of it, which fails too.
         self._lock = threading.RLock()
-        self._failures: list[tuple[Guard | None, FailedCall]] = []
+        self._failures: list[tuple[GuardedCall | None, FailedCall]] = []
 
     @property
     def failures(self) -> tuple[FailedCall, ...]:
@@ -49,7 +49,7 @@ class Request:
                 self._failures.append((inside, failed))
                 del self._failures[:-MOST_FAILURES]
 
-    def take_inside(self, guard: Guard) -> tuple[FailedCall, ...]:
+    def take_inside(self, guard: GuardedCall) -> tuple[FailedCall, ...]:
         """Forget what failed inside of ``guard`` and answer with it: the end of that call is what counts now."""
         with self._lock:  # also where there are none: somebody left behind may be about to add one
             taken = [each for each in self._failures if guards.is_inside(each[0], guard)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from otel_resilience import clock
 from otel_resilience.context import request, service
-from otel_resilience.context.guards import Guard
+from otel_resilience.context.guards import GuardedCall
 from otel_resilience.errors import codes
 from otel_resilience.errors.chain import ErrorChain
 from otel_resilience.errors.hop import Hop, HopKind
@@ -106,7 +106,7 @@ def is_failure(reading: Reading) -> bool:
     return reading.failed and reading.verdict is not Verdict.SUCCESS
 
 
-def take_inside(guard: Guard) -> tuple[FailedCall, ...]:
+def take_inside(guard: GuardedCall) -> tuple[FailedCall, ...]:
     """What failed inside of ``guard`` while the request in hand was answered; it is forgotten."""
     current = request.current()
     return () if current is None else current.take_inside(guard)

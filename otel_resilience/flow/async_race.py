@@ -9,7 +9,7 @@ from typing import Any
 
 from otel_resilience.clock import AsyncTimers
 from otel_resilience.context import guards
-from otel_resilience.context.guards import Guard
+from otel_resilience.context.guards import GuardedCall
 from otel_resilience.flow.effects import Flow, Race, Raced
 from otel_resilience.outcome import Failure, Result
 
@@ -23,7 +23,7 @@ _left_behind: set[_Task] = set()
 async def race(effect: Race, drive: Drive, timers: AsyncTimers) -> Raced:
     """Run the race from this task. Whatever ends it, what still runs is cancelled and not waited for."""
     running: dict[_Task, int] = {}
-    branches: dict[_Task, Guard] = {}
+    branches: dict[_Task, GuardedCall] = {}
     tick: asyncio.Future[None] | None = None
     timer = None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from otel_resilience.clock import Clock, wait_in_real_time
 from otel_resilience.context import deadline, guards
-from otel_resilience.context.guards import Guard
+from otel_resilience.context.guards import GuardedCall
 from otel_resilience.exceptions import DeadlineExceededError
 from otel_resilience.flow.effects import Flow, Race, Raced
 from otel_resilience.flow.workers import Worker
@@ -37,7 +37,7 @@ class _Race:
         self._changed = threading.Event()
         self._arrived: deque[tuple[int, Result[Any]]] = deque()
         self._begun = 0
-        self._branches: dict[int, Guard] = {}  # of those that have not ended
+        self._branches: dict[int, GuardedCall] = {}  # of those that have not ended
 
     def run(self, worker: Worker) -> Raced:
         try:
