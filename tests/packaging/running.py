@@ -56,6 +56,7 @@ def serving(line: str, environment: Environment, folder: Path, port: int, **sett
             stdout=writing,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 — it takes no lock
         )
     try:
         _wait_for(port, process, log)
@@ -70,6 +71,11 @@ def serving(line: str, environment: Environment, folder: Path, port: int, **sett
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
+
+
+def _hear_ctrl_c() -> None:
+    # Whatever a shell has put into its background ignores it, and so would all that we start.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def free_port() -> int:
