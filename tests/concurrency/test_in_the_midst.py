@@ -31,7 +31,7 @@ from otel_resilience import (
 from otel_resilience.context import guards
 from otel_resilience.context.request import Request
 from otel_resilience.errors.failed_call import FailedCall
-from otel_resilience.events import CircuitStateChanged
+from otel_resilience.events import CircuitStateChanged, ExecutionRejected
 from otel_resilience.testing import Draws, ManualClock, Recorder
 from tests.concurrency.holding import returns
 from tests.concurrency.interrupting import happening_at
@@ -207,9 +207,10 @@ def test_a_call_that_begins_in_the_midst_is_decided_by_the_state_alone() -> None
 
         fail(breaker)
         clock.advance(2.0)
-        with meanwhile(knock):
+        with meanwhile(knock), Recorder() as seen:
             assert returns(lambda: fail(breaker)), "a probe that fails opens the circuit again"
         assert len(refused) == 1
+        assert [event.reason for event in seen.of(ExecutionRejected)] == ["half_open_limit"]
         assert breaker.state is BreakerState.OPEN
 
 

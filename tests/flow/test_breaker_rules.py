@@ -86,6 +86,14 @@ def test_the_cause_is_that_of_the_last_failure_where_a_success_trips(world: Worl
     assert change.cause.code == "CONNECT_FAILED"
 
 
+def test_a_circuit_that_somebody_forces_open_names_no_failure(world: World) -> None:
+    breaker = opened(world)
+    breaker.force_open()
+    with pytest.raises(CircuitOpenError) as caught:
+        world.call(breaker, Flaky(0))
+    assert caught.value.cause is None
+
+
 def test_a_circuit_that_slowness_opened_names_no_failure_of_long_ago(
     world: World, clock: ManualClock, seen: Recorder
 ) -> None:
