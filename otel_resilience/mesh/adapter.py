@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
 from requests.utils import should_bypass_proxies
 
 from otel_resilience.context import endpoint as in_hand
-from otel_resilience.discovery.endpoint import Endpoint
 from otel_resilience.errors.dialects.requests import RequestsDialect
 from otel_resilience.exceptions import NoHealthyEndpointError
 from otel_resilience.mesh.address import as_sent, at_endpoint, certified_name, name_in
-from otel_resilience.mesh.line import Line
-from otel_resilience.mesh.routing import Unguarded
+
+if TYPE_CHECKING:  # every process that uses requests loads this room, and few of them a mesh
+    from otel_resilience.discovery.endpoint import Endpoint
+    from otel_resilience.mesh.line import Line
+    from otel_resilience.mesh.routing import Unguarded
 
 #: The method that knows what a connection's certificate must say; ``requests`` has it since 2.32.
 POOL_KEY = "build_connection_pool_key_attributes"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from otel_resilience.discovery.endpoint import Endpoint
+if TYPE_CHECKING:
+    from otel_resilience.discovery.endpoint import Endpoint
 
 _NAME = "_otel_resilience_name"
 

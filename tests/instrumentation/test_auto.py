@@ -56,6 +56,20 @@ def test_a_process_that_uses_only_requests_imports_nothing_else_for_us(tmp_path:
     assert said == "[] True"
 
 
+def test_a_process_without_a_policy_file_loads_no_policies_and_no_mesh(tmp_path: Path) -> None:
+    said = said_by(
+        """
+        import sys
+        import requests
+        requests.Session()
+        rooms = ("pipeline", "config.load", "discovery.registry", "mesh.line", "mesh.mesh", "policies.retry", "flow.guard")
+        print([room for room in rooms if f"otel_resilience.{room}" in sys.modules])
+        """,
+        tmp_path,
+    )
+    assert said == "[]"
+
+
 def test_a_process_of_threads_alone_loads_nothing_of_ours_for_asyncio(tmp_path: Path) -> None:
     said = said_by(
         """
