@@ -88,7 +88,7 @@ def _tell(current: Request, ending: Ending, span: trace.Span) -> Answer | None:
             ExecutionFailed(
                 name=service.current().name,
                 error=ending.error,
-                error_code=whole.root.code,
+                error_code=shown_code(whole.root) or codes.INTERNAL,
                 remote=False,
                 on_span=False,
             )

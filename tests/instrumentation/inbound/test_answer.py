@@ -145,6 +145,13 @@ class TestRedaction:
         assert finished.links == ()
         assert types == {"502": 1}
 
+    def test_the_exception_on_record_has_the_code_as_it_may_be_seen(self) -> None:
+        use_redactor(lambda hop: replace(hop, code="HIDDEN"))
+        (renamed,) = TestRecord.recorded(status=500, error=DomainError("GONE"))
+        use_redactor(lambda hop: None)
+        (withheld,) = TestRecord.recorded(status=500, error=DomainError("GONE"))
+        assert (renamed.error_code, withheld.error_code) == ("HIDDEN", "INTERNAL")
+
     def test_where_all_is_hidden_nothing_is_told(self) -> None:
         use_redactor(lambda hop: None)
         assert answer(status=503) is None
