@@ -87,10 +87,14 @@ class SharedMachine:
         failure: Cause | None,
     ) -> tuple[Told, ...]:
         """Tell how a call ended."""
+
+        def step() -> Told:
+            counts = permit.generation == self.machine.generation
+            changes = self.machine.settle(permit, verdict, now, draw, retry_after, slow=slow)
+            return Told(changes, self._causes.note(changes, failure if counts else None))
+
         with self._lock:
-            return self._take(
-                partial(self._settle, permit, verdict, now, draw, retry_after, slow=slow, failure=failure)
-            )
+            return self._take(step)
 
     def force(self, signal: Signal) -> tuple[Told, ...]:
         """Tell what a human wants."""
@@ -133,21 +137,6 @@ class SharedMachine:
         answer, changes = self.machine.admit(now, draw)
         answers.append(answer)
         return Told(changes, self._causes.note(changes, None))
-
-    def _settle(
-        self,
-        permit: Permit,
-        verdict: Verdict,
-        now: float,
-        draw: float,
-        retry_after: float | None,
-        *,
-        slow: bool,
-        failure: Cause | None,
-    ) -> Told:
-        counts = permit.generation == self.machine.generation
-        changes = self.machine.settle(permit, verdict, now, draw, retry_after, slow=slow)
-        return Told(changes, self._causes.note(changes, failure if counts else None))
 
     def _force(self, signal: Signal) -> Told:
         changes = self.machine.force(signal)
